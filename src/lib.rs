@@ -1,0 +1,3 @@
+//! odyn
+pub mod config;
+pub mod outbound;
