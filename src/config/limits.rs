@@ -1,0 +1,184 @@
+//! Every cap, deadline and size, once, each with its reason (contract section 13).
+//!
+//! Nothing in odyn reads without a cap, waits without a deadline or queues without a bound; the numbers are all here so
+//! that an auditor can add them up.
+
+use std::time::Duration;
+
+/// Connections one listener serves at once; further ones wait in the kernel's backlog. `--max-connections` overrides.
+pub const MAX_CONNECTIONS: usize = 1024;
+
+/// Longest request head (request line and header fields) the egress proxy and the APIs read: what nginx and Apache
+/// accept by default is 8 KiB a line, and large cookies are the reason it is not less.
+pub const REQUEST_HEAD: usize = 16 << 10;
+
+/// Longest response head taken from an upstream. Twice the request's: some set a dozen cookies, none comes near this.
+pub const RESPONSE_HEAD: usize = 32 << 10;
+
+/// Header fields in one head. The head's size bounds them already; this bounds the work of comparing them.
+pub const HEADER_FIELDS: usize = 100;
+
+/// Longest line that announces a chunk (its size in hexadecimal and extensions, which nobody uses).
+pub const CHUNK_LINE: usize = 1 << 10;
+
+/// Longest trailer section behind the last chunk.
+pub const TRAILER: usize = 8 << 10;
+
+/// Largest API request body.
+pub const API_BODY: usize = 10 << 20;
+
+/// Largest S3 put body.
+pub const S3_PUT_BODY: usize = 64 << 20;
+
+/// From a request's first byte (for a connection's first request: from the connection) to the end of its head.
+pub const HEADER_READ: Duration = Duration::from_secs(10);
+
+/// How long an egress client's connection is kept between two requests. Longer than the pools of the usual clients
+/// (15 to 60 s), so that it is they who close and no request is lost to a race.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// TLS handshake from the first byte to the last, on the connection's own thread.
+pub const TLS_HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Connecting to an upstream, name look-up on the host included.
+pub const UPSTREAM_CONNECT: Duration = Duration::from_secs(10);
+
+/// Time for the peer across vsock to read or write one small frame or line.
+pub const FRAME: Duration = Duration::from_secs(10);
+
+/// A tunnel in which nothing moves either way for this long is closed. Long enough for a language model that thinks.
+pub const IDLE_TUNNEL: Duration = Duration::from_secs(15 * 60);
+
+/// How long an answer may take when the client has ended its stream: most that do have gone and wait for nothing.
+pub const HALF_CLOSED: Duration = Duration::from_secs(60);
+
+/// After this long without traffic a tunnel gives its buffers back.
+pub const BUFFER_LINGER: Duration = Duration::from_secs(1);
+
+/// Size of one direction's buffer in a tunnel, held only while bytes flow. 64 KiB is what a pipe or a UNIX socket
+/// moves at once; more was not faster.
+pub const PUMP_BUFFER: usize = 64 << 10;
+
+/// Stack of a connection's thread. The deepest use is a TLS handshake, measured well below half of this.
+pub const THREAD_STACK: usize = 128 << 10;
+
+/// How long an accept loop pauses after accepting failed (no descriptors, no threads): long enough not to spin, short
+/// enough that service is back at once.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Connections waiting to be accepted on the UNIX-socket transport, as many as `listen(2)` keeps for the others.
+pub const BACKLOG: usize = 128;
+
+/// Open descriptors odyn asks for: two for each of [`MAX_CONNECTIONS`] at a dozen listeners, and then some.
+pub const DESCRIPTORS: u64 = 1 << 16;
+
+/// Log bytes kept for readers that come later or fall behind. `--log-bytes` overrides.
+pub const LOG_RING: usize = 1 << 20;
+
+/// Smallest and largest ring `--log-bytes` accepts: a line must fit, and an enclave's memory is small.
+pub const LOG_RING_RANGE: std::ops::RangeInclusive<usize> = (4 << 10)..=(1 << 30);
+
+/// How much a log reader's thread takes out of the ring at once, under its lock.
+pub const LOG_CHUNK: usize = 32 << 10;
+
+/// How often a log or status reader's thread with nothing to send looks whether its reader is still there.
+pub const READER_CHECK: Duration = Duration::from_secs(30);
+
+/// A log or status reader that takes nothing for this long is let go. It costs only its own thread until then.
+pub const READER_STALL: Duration = IDLE_TUNNEL;
+
+/// Longest status line, newline included: the existing host reads no longer ones.
+pub const STATUS_LINE: usize = 1000;
+
+/// How long a log reader that was served to the end may take to close: it is told by a half-close first.
+pub const LOG_CLOSE: Duration = Duration::from_secs(1);
+
+/// How long the final status is kept for a host to read.
+pub const FINAL_STATUS_WAIT: Duration = Duration::from_secs(30);
+
+/// How long the end of the application's output is waited for once every process is gone.
+pub const CAPTURE_END: Duration = Duration::from_secs(1);
+
+/// How often the final wait looks for a signal that ends it.
+pub const SIGNAL_CHECK: Duration = Duration::from_millis(200);
+
+/// How long open connections may go on after the application has ended.
+pub const DRAIN: Duration = Duration::from_secs(5);
+
+/// From `SIGTERM` to `SIGKILL` for what the application left behind.
+pub const TERM_GRACE: Duration = Duration::from_secs(5);
+
+/// How long after its start the application may take until it listens on its ports.
+pub const APP_START_RETRY: Duration = Duration::from_secs(10);
+
+/// How long bytes already taken from a connection that broke may take to reach the other side, before that is reset.
+pub const RESCUE: Duration = Duration::from_secs(2);
+
+/// Longest text about a failed connection that is passed on from the host.
+pub const HOST_MESSAGE: usize = 512;
+
+/// How often a connection retries an application that is not listening yet.
+pub const APP_RETRY_PAUSE: Duration = Duration::from_millis(20);
+
+/// Connecting to the application's own loopback port. It answers at once or its backlog is full.
+pub const APP_CONNECT: Duration = Duration::from_secs(5);
+
+/// At most one line of a kind that an outsider can provoke in this time.
+pub const LOG_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long the parent may take to echo the heartbeat: it is another machine's process, but nothing waits behind it.
+pub const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// Bytes of NSM entropy the kernel's pool gets: eight times what its generator needs to be seeded, in eight calls.
+pub const ENTROPY_SEED: usize = 2 << 10;
+
+/// Empty or short answers in a row after which the NSM counts as broken.
+pub const NSM_ATTEMPTS: usize = 8;
+
+/// The manifest file. A thousand times a usual one, and still nothing to hold in memory.
+pub const MANIFEST_FILE: usize = 1 << 20;
+
+/// What the manifest may grow to when its YAML aliases are followed, counting each value and each byte of text. Without
+/// aliases a file of [`MANIFEST_FILE`] stays below it; a few lines of nested aliases would not stop before memory does.
+pub const MANIFEST_EXPANDED: usize = 2 * MANIFEST_FILE;
+
+/// A certificate chain's or key's PEM file. A chain of ten large certificates is below 100 KiB.
+pub const TLS_FILE: u64 = 1 << 20;
+
+/// `/cmd` and `/env`: what `execve` accepts in all is 2 MiB on Linux by default.
+pub const COMMAND_FILE: u64 = 2 << 20;
+
+/// How often the supervisor looks again for what no signal announces while it ends what the application left.
+pub const REAP_PAUSE: Duration = Duration::from_millis(10);
+
+/// How long `odyn-host` waits for an enclave that does not answer yet. Nitro enclaves with images of gigabytes take a
+/// minute or two to boot.
+pub const ENCLAVE_START: Duration = Duration::from_secs(5 * 60);
+
+/// How long `odyn-host` looks for an enclave that answered before and does not any more. An enclave does not come back
+/// from this; a broken connection is back at once.
+pub const ENCLAVE_GONE: Duration = Duration::from_secs(10);
+
+/// How long `odyn-host` pauses between two attempts to reach an enclave.
+pub const ENCLAVE_RETRY_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long `odyn-host` waits for the end of the log once it knows the final status, before it lets the enclave end. The
+/// log ends at about the same time; a reader of our own output that has stalled must not keep the enclave for ever.
+pub const LOG_END: Duration = Duration::from_secs(5);
+
+/// How long the final status may come after the end of the log, or of `odyn` itself, and still be taken for its reason.
+pub const STATUS_AFTER_END: Duration = Duration::from_secs(2);
+
+/// How long `odyn-host local` gives the application between Ctrl-C and `SIGKILL`: what `docker stop` gives.
+pub const LOCAL_STOP: Duration = Duration::from_secs(10);
+
+/// Name look-ups `odyn-host` has under way at once. One may outlast the request it was for, because the C library's
+/// resolver cannot be interrupted; this bounds how many do.
+pub const LOOKUPS: usize = 2 * MAX_CONNECTIONS;
+
+/// Stack of a look-up's thread. The C library's resolver and its plug-ins are not ours, and expect more than our own
+/// threads get.
+pub const LOOKUP_STACK: usize = 1 << 20;
+
+/// Longest DNS name in text form (RFC 1035, section 2.3.4).
+pub const HOST_NAME: usize = 253;
