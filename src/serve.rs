@@ -1,0 +1,194 @@
+//! One listener, one accept thread, one thread a connection, and a bound on all of it.
+//!
+//! Promises: no more connections at once than the [`Gate`] admits (further ones wait in the kernel's backlog, accepted
+//! by nobody); a failed accept or a thread that cannot be had never ends the loop; a panic in one connection's thread
+//! ends that connection. Closing the gate ends the accept thread, and [`Gate::wait_idle`] tells when the last
+//! connection is through.
+
+#![forbid(unsafe_code)]
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::config::limits;
+use crate::report::logger::Throttle;
+use crate::sync::{lock, wait};
+use crate::sys::event::Event;
+use crate::sys::poll::{Entry, Interest, poll};
+use crate::sys::socket::Socket;
+use crate::transport::Listener;
+
+/// Bounds how many connections are open at once, and can be closed for good.
+#[derive(Debug)]
+pub struct Gate {
+    limit: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Readable once the gate is closed.
+    closed: Event,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    inside: usize,
+    closed: bool,
+}
+
+impl Gate {
+    /// A gate that lets `limit` in at once.
+    ///
+    /// # Errors
+    /// When the process is out of descriptors.
+    pub fn new(limit: usize) -> io::Result<Arc<Self>> {
+        let state = Mutex::default();
+        Ok(Arc::new(Self { limit, state, changed: Condvar::new(), closed: Event::new()? }))
+    }
+
+    /// Lets nobody in from now on. Whoever is inside stays.
+    pub fn close(&self) {
+        lock(&self.state).closed = true;
+        self.closed.raise();
+        self.changed.notify_all();
+    }
+
+    /// Waits until nobody is inside, at most until `deadline`; returns how many still are.
+    pub fn wait_idle(&self, deadline: Instant) -> usize {
+        let mut state = lock(&self.state);
+        while state.inside > 0 {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            state = wait(&self.changed, state, left);
+        }
+        state.inside
+    }
+
+    /// Waits for room. `None` once the gate is closed.
+    fn enter(self: &Arc<Self>) -> Option<Pass> {
+        let mut state = lock(&self.state);
+        while state.inside >= self.limit && !state.closed {
+            // Woken by every Pass that is dropped and by close; the timeout is only a bound.
+            state = wait(&self.changed, state, limits::IDLE_TUNNEL);
+        }
+        if state.closed {
+            return None;
+        }
+        state.inside += 1;
+        Some(Pass(Arc::clone(self)))
+    }
+}
+
+/// The right to be inside; dropping it, by a panic too, makes room for the next.
+#[derive(Debug)]
+struct Pass(Arc<Gate>);
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        lock(&self.0.state).inside -= 1;
+        self.0.changed.notify_all();
+    }
+}
+
+/// Serves `listener` on a thread of its own until `gate` is closed: `handle` gets each connection on that connection's
+/// own thread. `name` is what threads and log lines are called.
+///
+/// # Errors
+/// When the accept thread cannot be started.
+pub fn spawn(
+    name: &str,
+    listener: Listener,
+    gate: &Arc<Gate>,
+    handle: impl Fn(Socket) + Send + Sync + 'static,
+) -> io::Result<()> {
+    let gate = Arc::clone(gate);
+    let handle = Arc::new(handle);
+    let name: Arc<str> = name.into();
+    thread_builder(&name).spawn(move || accept_all(&name, &listener, &gate, &handle)).map(drop)
+}
+
+/// A thread with a small stack, called `name`.
+pub fn thread_builder(name: &str) -> thread::Builder {
+    thread::Builder::new().name(name.to_owned()).stack_size(limits::THREAD_STACK)
+}
+
+fn accept_all<F: Fn(Socket) + Send + Sync + 'static>(
+    name: &str,
+    listener: &Listener,
+    gate: &Arc<Gate>,
+    handle: &Arc<F>,
+) {
+    let troubles = Throttle::default();
+    while let Some(pass) = gate.enter() {
+        let Some(socket) = next(name, listener, gate, &troubles) else {
+            return;
+        };
+        let handle = Arc::clone(handle);
+        let serve = move || {
+            let _pass = pass;
+            handle(socket);
+        };
+        if let Err(e) = thread_builder(name).spawn(serve) {
+            // The closure is gone, and with it the connection: the peer sees it closed.
+            troubles.warn(format_args!("{name}: refused a connection, no thread for it: {e}"));
+            pause(gate);
+        }
+    }
+}
+
+/// The next connection; `None` once the gate is closed.
+fn next(name: &str, listener: &Listener, gate: &Gate, troubles: &Throttle) -> Option<Socket> {
+    loop {
+        let mut entries =
+            [Entry::new(listener.as_fd(), Interest::READ), Entry::new(gate.closed.as_fd(), Interest::READ)];
+        if let Err(e) = poll(&mut entries, None) {
+            troubles.warn(format_args!("{name}: waiting for connections failed: {e}"));
+            pause(gate);
+        }
+        if entries[1].readable() {
+            return None;
+        }
+        match listener.accept() {
+            Ok(socket) => return Some(socket),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+            Err(e) => {
+                troubles.warn(format_args!("{name}: accepting a connection failed: {e}"));
+                pause(gate);
+            }
+        }
+    }
+}
+
+/// Waits a moment, or until the gate is closed.
+fn pause(gate: &Gate) {
+    let mut entries = [Entry::new(gate.closed.as_fd(), Interest::READ)];
+    if poll(&mut entries, Some(limits::ACCEPT_PAUSE)).is_err() {
+        thread::sleep(limits::ACCEPT_PAUSE);
+    }
+}
+
+/// All the gates of one process, so that they can be closed and drained together.
+#[derive(Debug, Default)]
+pub struct Gates(Vec<Arc<Gate>>);
+
+impl Gates {
+    /// A new gate among them.
+    ///
+    /// # Errors
+    /// When the process is out of descriptors.
+    pub fn open(&mut self, limit: usize) -> io::Result<Arc<Gate>> {
+        let gate = Gate::new(limit)?;
+        self.0.push(Arc::clone(&gate));
+        Ok(gate)
+    }
+
+    /// Closes all of them, gives those inside `patience` to leave, and returns how many stayed.
+    pub fn drain(&self, patience: Duration) -> usize {
+        let deadline = Instant::now() + patience;
+        self.0.iter().for_each(|gate| gate.close());
+        self.0.iter().map(|gate| gate.wait_idle(deadline)).sum()
+    }
+}
