@@ -1,0 +1,159 @@
+//! The TLS side of a tunnel: rustls over a socket that never blocks.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::Instant;
+
+use rustls::{ServerConfig, ServerConnection};
+
+use super::End;
+use crate::config::limits;
+use crate::sys::poll::{Interest, wait_until};
+use crate::sys::socket::Socket;
+
+/// A TLS server's end of a connection whose handshake is done.
+pub struct TlsEnd {
+    socket: Socket,
+    session: ServerConnection,
+    /// Decrypted bytes the session holds.
+    plaintext: usize,
+    /// The stream towards the client has been ended; what remains is to say so on the socket once all is flushed.
+    finishing: bool,
+}
+
+impl fmt::Debug for TlsEnd {
+    /// Never shows the session: it holds keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsEnd").field("socket", &self.socket).finish_non_exhaustive()
+    }
+}
+
+impl TlsEnd {
+    /// Does the handshake, on the calling thread, before `deadline`.
+    ///
+    /// # Errors
+    /// `TimedOut` at the deadline, `InvalidData` with rustls's reason when the client's messages are unacceptable (the
+    /// alert has been sent then), `UnexpectedEof` when the client leaves.
+    pub fn accept(socket: Socket, config: &Arc<ServerConfig>, deadline: Instant) -> io::Result<Self> {
+        let mut session = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
+        session.set_buffer_limit(Some(limits::PUMP_BUFFER));
+        let mut end = Self { socket, session, plaintext: 0, finishing: false };
+        while end.session.is_handshaking() {
+            if end.session.wants_write() {
+                if !end.flush()? {
+                    wait_until(end.socket.as_fd(), Interest::WRITE, deadline)?;
+                }
+                continue;
+            }
+            wait_until(end.socket.as_fd(), Interest::READ, deadline)?;
+            match end.receive() {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(end)
+    }
+
+    /// Takes ciphertext from the socket and decrypts it. 0 when the client closed the connection.
+    fn receive(&mut self) -> io::Result<usize> {
+        let taken = self.session.read_tls(&mut Nonblocking(&self.socket))?;
+        match self.session.process_new_packets() {
+            Ok(state) => {
+                self.plaintext = state.plaintext_bytes_to_read();
+                Ok(taken)
+            }
+            Err(e) => {
+                // An alert tells the client why; whether it gets there is the client's concern.
+                let _ = self.flush();
+                Err(io::Error::new(io::ErrorKind::InvalidData, e))
+            }
+        }
+    }
+}
+
+impl End for TlsEnd {
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    fn holds_input(&self) -> bool {
+        self.plaintext > 0
+    }
+
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.session.reader().read(buf) {
+                Ok(n) => {
+                    self.plaintext = self.plaintext.saturating_sub(n);
+                    return Ok(n);
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    self.plaintext = 0;
+                    // At the end of the socket without close_notify the next reader().read says UnexpectedEof.
+                    self.receive()?;
+                }
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        match self.session.writer().write(buf)? {
+            // The session's own buffer is full.
+            0 if !buf.is_empty() && !self.flush()? => Err(io::ErrorKind::WouldBlock.into()),
+            0 if !buf.is_empty() => self.session.writer().write(buf),
+            n => {
+                self.flush()?;
+                Ok(n)
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<bool> {
+        while self.session.wants_write() {
+            match self.session.write_tls(&mut Nonblocking(&self.socket)) {
+                Ok(_) => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(e) => return Err(e),
+            }
+        }
+        if self.finishing {
+            self.finishing = false;
+            let _ = self.socket.shutdown(Shutdown::Write);
+        }
+        Ok(true)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.session.send_close_notify();
+        self.finishing = true;
+        self.flush().map(drop)
+    }
+
+    fn abort(&mut self) {
+        self.socket.reset_after_delivery();
+    }
+}
+
+/// The socket as rustls wants it.
+struct Nonblocking<'a>(&'a Socket);
+
+impl Read for Nonblocking<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buf)
+    }
+}
+
+impl Write for Nonblocking<'_> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.0.write(buf)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
