@@ -1,0 +1,97 @@
+//! Through the host to an allowed target.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::policy::Allowed;
+use crate::config::limits;
+use crate::sys::socket::Socket;
+use crate::transport::Transport;
+use crate::wire::frame::{self, ConnectFailure, ConnectReply, ConnectRequest, FrameError};
+
+/// Asks the host to connect.
+#[derive(Clone, Debug)]
+pub struct Dialer {
+    transport: Arc<Transport>,
+    port: u32,
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub enum DialError {
+    /// The host side does not answer, or not as it should.
+    Host(FrameError),
+    /// The host could not connect to the target.
+    Target(ConnectFailure),
+    /// No answer within [`limits::UPSTREAM_CONNECT`].
+    Timeout,
+}
+
+impl DialError {
+    /// True when waiting longer might have helped.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        match self {
+            Self::Timeout => true,
+            Self::Target(failure) => {
+                let kind = failure.os_code.map(|code| io::Error::from_raw_os_error(code).kind());
+                kind == Some(io::ErrorKind::TimedOut)
+            }
+            Self::Host(_) => false,
+        }
+    }
+}
+
+/// Linux's numbers for "too many open files", in the process and in the system.
+const EMFILE: i32 = 24;
+const ENFILE: i32 = 23;
+
+impl fmt::Display for DialError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(FrameError::Io(e)) if matches!(e.raw_os_error(), Some(EMFILE | ENFILE)) => {
+                write!(f, "odyn is out of descriptors: {e}")
+            }
+            Self::Host(e) => write!(f, "the host side does not answer ({e}): is odyn-host running?"),
+            Self::Target(failure) => {
+                let text = &failure.message;
+                write!(f, "cannot connect: {}", &text[..text.floor_char_boundary(limits::HOST_MESSAGE)])
+            }
+            Self::Timeout => write!(f, "no connection within {:?}", limits::UPSTREAM_CONNECT),
+        }
+    }
+}
+
+impl std::error::Error for DialError {}
+
+impl Dialer {
+    /// Asks at `port` of the host.
+    #[must_use]
+    pub fn new(transport: Arc<Transport>, port: u32) -> Self {
+        Self { transport, port }
+    }
+
+    /// Connects to what was allowed.
+    ///
+    /// # Errors
+    /// See [`DialError`].
+    pub fn dial(&self, allowed: &Allowed) -> Result<Socket, DialError> {
+        let deadline = Instant::now() + limits::UPSTREAM_CONNECT;
+        let target = allowed.target();
+        let request = ConnectRequest { host: target.host().to_string(), port: target.port() };
+        let ask = || -> Result<(Socket, ConnectReply), FrameError> {
+            let socket = self.transport.dial_host(self.port)?;
+            frame::send(&socket, &request, deadline)?;
+            let reply = frame::receive(&socket, deadline)?;
+            Ok((socket, reply))
+        };
+        match ask() {
+            Ok((socket, ConnectReply::Ok)) => Ok(socket),
+            Ok((_, ConnectReply::Err(failure))) => Err(DialError::Target(failure)),
+            Err(FrameError::Io(e)) if e.kind() == io::ErrorKind::TimedOut => Err(DialError::Timeout),
+            Err(e) => Err(DialError::Host(e)),
+        }
+    }
+}
