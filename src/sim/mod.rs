@@ -1,0 +1,5 @@
+//! Running without Nitro hardware: feature `sim`, never in the release build of `odyn`.
+
+#![forbid(unsafe_code)]
+
+pub mod nsm;
