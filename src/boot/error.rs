@@ -1,0 +1,116 @@
+//! Why odyn could not start the application.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use super::entropy::EntropyError;
+use crate::app::command::CommandError;
+use crate::app::spawn::SpawnError;
+use crate::config::manifest::{Manifest, ManifestError};
+use crate::inbound::tls::TlsError;
+use crate::nsm::NsmError;
+
+/// A failure to start, told to the host as status `fatal`.
+#[derive(Debug)]
+pub enum BootError {
+    /// The manifest's author's.
+    Manifest(ManifestError),
+    /// The manifest asks for a service that this version does not have: the section's name.
+    Unserved(&'static str),
+    /// A TLS file's.
+    Tls(TlsError),
+    /// The image's: nothing to run.
+    Command(CommandError),
+    /// The image's: it does not run.
+    Spawn(SpawnError),
+    /// A port is taken, or there is no vsock: service, port, reason.
+    Listen(&'static str, u16, io::Error),
+    /// The UNIX socket that stands for vsock cannot be made.
+    Hybrid(PathBuf, io::Error),
+    /// The loopback interface does not come up.
+    Loopback(io::Error),
+    /// The kernel is not seeded.
+    Entropy(EntropyError),
+    /// The Nitro Secure Module is not there.
+    Nsm(NsmError),
+    /// Orphans would not be ours.
+    Subreaper(io::Error),
+    /// Output cannot be captured.
+    Console(io::Error),
+    /// No thread or descriptor for a service.
+    Thread(io::Error),
+    /// A defect of odyn; the log has the place.
+    Panic,
+}
+
+impl BootError {
+    /// 2 when the operator's files are at fault, 1 otherwise.
+    #[must_use]
+    pub fn exit_code(&self) -> i32 {
+        match self {
+            Self::Manifest(_) | Self::Unserved(_) | Self::Tls(_) => 2,
+            Self::Command(CommandError::Missing) => 2,
+            _ => 1,
+        }
+    }
+}
+
+impl fmt::Display for BootError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Manifest(e) => write!(f, "{e}"),
+            Self::Unserved(section) => {
+                write!(f, "enclaver.yaml: {section}: this version of odyn does not serve it; remove the section")
+            }
+            Self::Tls(e) => write!(f, "{e}"),
+            Self::Command(e) => write!(f, "{e}"),
+            Self::Spawn(e) => write!(f, "{e}"),
+            Self::Listen(what, port, e) => write!(f, "cannot listen on port {port} for {what}: {e}"),
+            Self::Hybrid(path, e) => write!(f, "--vsock uds:{}: {e}", path.display()),
+            Self::Loopback(e) => {
+                write!(f, "cannot bring the loopback interface up: {e}; on an ordinary machine use --no-bootstrap")
+            }
+            Self::Entropy(e) => write!(f, "{e}"),
+            Self::Nsm(e) => write!(f, "{e}"),
+            Self::Subreaper(e) => write!(f, "cannot become the reaper of orphans: {e}"),
+            Self::Console(e) => write!(f, "cannot capture output: {e}"),
+            Self::Thread(e) => write!(f, "out of threads or descriptors at start: {e}"),
+            Self::Panic => f.write_str("a defect in odyn; its log names the place"),
+        }
+    }
+}
+
+impl std::error::Error for BootError {}
+
+macro_rules! from {
+    ($($error:ty => $variant:ident),* $(,)?) => {
+        $(impl From<$error> for BootError {
+            fn from(e: $error) -> Self {
+                Self::$variant(e)
+            }
+        })*
+    };
+}
+from!(
+    ManifestError => Manifest,
+    TlsError => Tls,
+    CommandError => Command,
+    SpawnError => Spawn,
+    EntropyError => Entropy,
+    NsmError => Nsm,
+);
+
+/// Refuses a manifest whose services this version lacks: an application that counts on one must not start without it.
+pub(super) fn refuse_unserved(manifest: &Manifest) -> Result<(), BootError> {
+    let sections = [
+        ("api", manifest.api.is_some()),
+        ("kms_proxy", manifest.kms_proxy.is_some()),
+        ("storage.s3", manifest.storage.is_some()),
+        ("helios_rpc", manifest.helios.is_some()),
+    ];
+    match sections.into_iter().find(|(_, asked)| *asked) {
+        Some((section, _)) => Err(BootError::Unserved(section)),
+        None => Ok(()),
+    }
+}
