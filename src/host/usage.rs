@@ -1,0 +1,145 @@
+//! What the operator is told about the command line: how to use it, and what is wrong with one.
+
+use std::fmt;
+
+/// What `--help` prints without a sub-command.
+pub const USAGE: &str = "\
+usage: odyn-host run    --vsock cid:N|uds:PATH [--config FILE] [-p HOSTPORT:PORT]... [--bind ADDR] [-v...]
+       odyn-host local  [--config FILE] [-p HOSTPORT:PORT]... [-v...] -- APP [ARG...]
+       odyn-host logs   --vsock cid:N|uds:PATH [--config FILE]
+       odyn-host status --vsock cid:N|uds:PATH [--config FILE]
+       odyn-host check  FILE
+
+The host side of an enclave that runs odyn. Each sub-command explains itself with --help.
+";
+
+const RUN_USAGE: &str = "\
+usage: odyn-host run --vsock cid:N|uds:PATH [--config FILE] [-p HOSTPORT:PORT]... [--bind ADDR] [-v...]
+
+Publishes the enclave's ingress ports, connects for its egress, prints its log, and exits as its application does.
+
+  --vsock cid:N        the enclave's CID
+  --vsock uds:PATH     its hybrid-vsock socket (Firecracker, Cloud Hypervisor, vhost-device-vsock)
+  --config FILE        the manifest the image was built with (default: enclaver.yaml)
+  -p HOSTPORT:PORT     publish ingress port PORT on HOSTPORT (default: the same number; 0: any free one)
+  --bind ADDR          publish on this address (default: 127.0.0.1)
+  -v                   log every connection, too
+
+Exit status: the application's own, 128+N when it died of signal N, 128+N when this command was ended by signal N,
+2 for usage or a bad manifest, 1 when the enclave failed to start or could not be reached.
+";
+
+const LOCAL_USAGE: &str = "\
+usage: odyn-host local [--config FILE] [-p HOSTPORT:PORT]... [-v...] -- APP [ARG...]
+
+Runs APP under odyn on this machine, without an enclave: UNIX sockets stand in for vsock, and the Nitro Secure Module
+is simulated. Ctrl-C ends APP and everything it started; once more kills it.
+
+  --config FILE        the manifest (default: enclaver.yaml)
+  -p HOSTPORT:PORT     publish ingress port PORT on HOSTPORT of 127.0.0.1 (default: PORT+10000, for APP itself holds
+                       PORT on this machine; 0: any free one)
+  -v                   log every connection, too
+
+Exit status: APP's own, 128+N when it died of signal N, 2 for usage or a bad manifest, 1 for any other failure to
+start.
+";
+
+const LOGS_USAGE: &str = "\
+usage: odyn-host logs --vsock cid:N|uds:PATH [--config FILE]
+
+Prints the enclave's log from the oldest line it still holds until it ends. --config names a manifest, needed only when
+it sets vsock_ports.
+";
+
+const STATUS_USAGE: &str = "\
+usage: odyn-host status --vsock cid:N|uds:PATH [--config FILE]
+
+Prints the enclave's status, one JSON object a line, now and at every change until the last. --config names a manifest,
+needed only when it sets vsock_ports.
+";
+
+const CHECK_USAGE: &str = "\
+usage: odyn-host check FILE
+
+Validates a manifest and prints what would run. Exit status 2 when it is not valid.
+";
+
+/// The command line is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageError {
+    /// The sub-command, when there is one.
+    pub(super) command: Option<Command>,
+    pub(super) problem: Problem,
+}
+
+/// What is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Problem {
+    NoCommand,
+    UnknownCommand(String),
+    UnknownFlag(String),
+    /// An argument that is no flag, where none belongs.
+    StrayWord(String),
+    /// This flag or argument must be there.
+    Missing(&'static str),
+    MissingValue(&'static str),
+    /// Flag, its value, what it takes.
+    BadValue(&'static str, String, &'static str),
+}
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.problem {
+            Problem::NoCommand => f.write_str("no sub-command")?,
+            Problem::UnknownCommand(name) => write!(f, "no sub-command {name:?}")?,
+            Problem::UnknownFlag(flag) => write!(f, "unknown flag {flag:?}")?,
+            Problem::StrayWord(word) if self.command == Some(Command::Local) => {
+                write!(f, "unexpected {word:?}: the application goes behind --")?;
+            }
+            Problem::StrayWord(word) => write!(f, "unexpected {word:?}")?,
+            Problem::Missing(what) => write!(f, "{what} is missing")?,
+            Problem::MissingValue(flag) => write!(f, "{flag} needs a value")?,
+            Problem::BadValue(flag, value, wanted) => write!(f, "{flag} {value:?}: expected {wanted}")?,
+        }
+        match self.command {
+            Some(command) => write!(f, "; see odyn-host {} --help", command.name()),
+            None => f.write_str("; see odyn-host --help"),
+        }
+    }
+}
+
+impl std::error::Error for UsageError {}
+
+/// A sub-command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Command {
+    Run,
+    Local,
+    Logs,
+    Status,
+    Check,
+}
+
+impl Command {
+    pub(super) const ALL: [Self; 5] = [Self::Run, Self::Local, Self::Logs, Self::Status, Self::Check];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Local => "local",
+            Self::Logs => "logs",
+            Self::Status => "status",
+            Self::Check => "check",
+        }
+    }
+
+    pub(super) fn usage(self) -> &'static str {
+        match self {
+            Self::Run => RUN_USAGE,
+            Self::Local => LOCAL_USAGE,
+            Self::Logs => LOGS_USAGE,
+            Self::Status => STATUS_USAGE,
+            Self::Check => CHECK_USAGE,
+        }
+    }
+}
