@@ -1,0 +1,288 @@
+#![allow(dead_code)]
+//! What the tests share: odyn as a child process, ports nobody else has, a host side that does as it is told.
+
+pub mod certificates;
+pub mod fake_host;
+pub mod origin;
+pub mod proc;
+pub mod tools;
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+pub use proc::{children, cpu_ticks, descendants, is_root, signal, stat, thread_count};
+
+/// How long anything may take that is expected to happen.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Polls until `probe` gives something; panics with `what` when it never does.
+pub fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "never happened: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A folder of its own, removed with everything in it.
+pub struct TempDir(PathBuf);
+
+impl TempDir {
+    pub fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("odyn-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A TCP port that no other test gets for as long as this lives. It lies below the range the kernel gives out by
+/// itself, and an abstract UNIX socket, which goes with the process, marks it as taken.
+pub struct Port(pub u16, #[allow(dead_code)] UnixListener);
+
+impl Port {
+    pub fn reserve() -> Self {
+        let start = std::process::id().wrapping_mul(2_654_435_761) % 20_000;
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        loop {
+            let number = 11_000 + ((start + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000) as u16;
+            let name = SocketAddr::from_abstract_name(format!("odyn-test-port-{number}")).unwrap();
+            let Ok(mark) = UnixListener::bind_addr(&name) else { continue };
+            if TcpListener::bind(("127.0.0.1", number)).is_ok() {
+                return Self(number, mark);
+            }
+        }
+    }
+
+    pub fn listen(&self) -> TcpListener {
+        TcpListener::bind(("127.0.0.1", self.0)).unwrap()
+    }
+}
+
+/// The part of a manifest every test needs.
+pub const PREAMBLE: &str = "version: v1\nname: test\ntarget: test:latest\nsources:\n  app: test:app\n";
+
+/// odyn, with UNIX sockets for vsock and without bootstrapping.
+pub struct Odyn {
+    pub dir: TempDir,
+    pub child: Child,
+}
+
+impl Odyn {
+    /// Starts odyn with the preamble and `sections` as its manifest, running `app`.
+    pub fn start(sections: &str, app: &[&str]) -> Self {
+        Self::with(sections, &[], app, |_| {})
+    }
+
+    /// Starts odyn running a shell script.
+    pub fn script(sections: &str, script: &str) -> Self {
+        Self::start(sections, &["/bin/sh", "-c", script])
+    }
+
+    /// Starts odyn with more flags, and whatever else `adjust` does to the command.
+    pub fn with(sections: &str, flags: &[&str], app: &[&str], adjust: impl FnOnce(&mut Command)) -> Self {
+        Self::in_dir(TempDir::new(), sections, flags, app, adjust)
+    }
+
+    /// Starts odyn in a folder prepared by the test.
+    pub fn in_dir(
+        dir: TempDir,
+        sections: &str,
+        flags: &[&str],
+        app: &[&str],
+        adjust: impl FnOnce(&mut Command),
+    ) -> Self {
+        dir.write("enclaver.yaml", &format!("{PREAMBLE}{sections}"));
+        Self::with_manifest_in(dir, flags, app, adjust)
+    }
+
+    /// Starts odyn with whatever manifest the folder has, or none.
+    pub fn with_manifest_in(dir: TempDir, flags: &[&str], app: &[&str], adjust: impl FnOnce(&mut Command)) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_odyn"));
+        command.args(["--no-bootstrap", "--nsm", "sim", "--config-dir"]).arg(dir.path());
+        command.arg("--vsock").arg(uds(dir.path())).args(flags).arg("--").args(app);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        adjust(&mut command);
+        let child = command.spawn().unwrap();
+        Self { dir, child }
+    }
+
+    pub fn pid(&self) -> i32 {
+        self.child.id().cast_signed()
+    }
+
+    pub fn vsock_path(&self) -> PathBuf {
+        self.dir.path().join("vsock")
+    }
+
+    /// Connects to a vsock port, once somebody listens there.
+    pub fn connect(&self, port: u16) -> UnixStream {
+        eventually(&format!("odyn listens on vsock port {port}"), || self.try_connect(port))
+    }
+
+    pub fn try_connect(&self, port: u16) -> Option<UnixStream> {
+        dial(&self.vsock_path(), port)
+    }
+
+    /// Waits until the application runs.
+    pub fn wait_running(&self) {
+        let mut status = BufReader::new(self.connect(17000));
+        let mut line = String::new();
+        while line != "{\"status\":\"running\"}\n" {
+            line.clear();
+            assert!(status.read_line(&mut line).unwrap() > 0, "ended without running: {}", self.log());
+        }
+    }
+
+    /// Reads the status to its end, which acknowledges it, and returns the last line.
+    pub fn final_status(&self) -> String {
+        let mut text = String::new();
+        self.connect(17000).read_to_string(&mut text).unwrap();
+        text.lines().last().unwrap_or_default().to_owned()
+    }
+
+    /// A reader at the log's oldest byte.
+    pub fn log_reader(&self) -> UnixStream {
+        self.connect(17001)
+    }
+
+    /// What is in the log now.
+    pub fn log(&self) -> String {
+        let Some(mut reader) = self.try_connect(17001) else { return String::new() };
+        reader.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        let mut text = Vec::new();
+        let _ = reader.read_to_end(&mut text);
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    /// Reads the log to its end, on a thread of its own: odyn waits for its readers before it ends.
+    pub fn whole_log(&self) -> JoinHandle<String> {
+        let mut reader = self.log_reader();
+        std::thread::spawn(move || {
+            let mut text = String::new();
+            reader.read_to_string(&mut text).unwrap();
+            text
+        })
+    }
+
+    /// Waits until the log has a line that contains `text`, and returns the line.
+    pub fn wait_log(&self, text: &str) -> String {
+        let mut lines = BufReader::new(self.log_reader());
+        loop {
+            let mut line = Vec::new();
+            let n = lines.read_until(b'\n', &mut line).unwrap_or_else(|e| panic!("no {text:?} in the log: {e}"));
+            assert!(n > 0, "the log ended without {text:?}");
+            let line = String::from_utf8_lossy(&line).into_owned();
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// Sends odyn a signal.
+    pub fn signal(&self, name: &str) {
+        signal(self.pid(), name);
+    }
+
+    /// The application's process, once it runs.
+    pub fn app(&self) -> i32 {
+        let line = self.wait_log(" started the application as process ");
+        line.trim_end().rsplit(' ').next().unwrap().parse().unwrap()
+    }
+
+    /// Lets go on whoever waits for [`go`] of this number in this folder.
+    pub fn go(&self, step: u32) {
+        self.dir.write(&format!("go{step}"), "");
+    }
+
+    /// Reads the final status and waits for odyn's own end.
+    pub fn finish(mut self) -> (String, ExitStatus) {
+        let status = self.final_status();
+        let exit = self.wait();
+        (status, exit)
+    }
+
+    pub fn wait(&mut self) -> ExitStatus {
+        eventually("odyn ends", || self.child.try_wait().unwrap())
+    }
+
+    /// What odyn wrote to the standard error it was started with, read to its end.
+    pub fn stderr(&mut self) -> String {
+        let mut text = String::new();
+        if let Some(mut stderr) = self.child.stderr.take() {
+            stderr.read_to_string(&mut text).unwrap();
+        }
+        text
+    }
+}
+
+impl Drop for Odyn {
+    fn drop(&mut self) {
+        // What runs below it first: killed from above it would be orphaned.
+        for pid in descendants(self.pid()) {
+            signal(pid, "KILL");
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Connects to a vsock port of whoever serves hybrid vsock at `path`; `None` when nobody listens there.
+pub fn dial(path: &Path, port: u16) -> Option<UnixStream> {
+    let mut stream = UnixStream::connect(path).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    writeln!(stream, "CONNECT {port}").ok()?;
+    (read_line(&mut stream).ok()? == format!("OK {port}\n")).then_some(stream)
+}
+
+/// A line of shell that waits for [`Odyn::go`]: no signal, so no line in the log either.
+pub fn wait_go(dir: &TempDir, step: u32) -> String {
+    format!("until [ -e '{}/go{step}' ]; do sleep 0.02; done\n", dir.path().display())
+}
+
+pub fn uds(dir: &Path) -> OsString {
+    let mut uds = OsString::from("uds:");
+    uds.push(dir.join("vsock"));
+    uds
+}
+
+/// A line read byte by byte, so that nothing behind it is taken.
+pub fn read_line(stream: &mut impl Read) -> std::io::Result<String> {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while line.last() != Some(&b'\n') {
+        stream.read_exact(&mut byte)?;
+        line.push(byte[0]);
+    }
+    Ok(String::from_utf8_lossy(&line).into_owned())
+}

@@ -1,0 +1,30 @@
+//! Real clients, where they are installed.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// Says what is not tested for want of `what`, which must not happen where `scripts/test.sh` installed everything.
+pub fn skip(what: &str) {
+    assert!(std::env::var_os("ODYN_TEST_REQUIRE").is_none(), "missing: {what}");
+    eprintln!("skipped: no {what}");
+}
+
+/// A program found on `PATH`, or a note that the test is skipped.
+pub fn program(name: &str) -> Option<&str> {
+    let found = Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    // openssl has no --version before 3.2 and answers with an error; it is there all the same.
+    if found.is_err() {
+        skip(name);
+        return None;
+    }
+    Some(name)
+}
+
+/// A file below the folder `scripts/test.sh` prepared, or a note that the test is skipped.
+pub fn installed(path: &str) -> Option<PathBuf> {
+    let found = std::env::var_os("ODYN_TEST_TOOLS").map(|dir| PathBuf::from(dir).join(path)).filter(|p| p.exists());
+    if found.is_none() {
+        skip(&format!("{path} (scripts/test.sh installs it)"));
+    }
+    found
+}
