@@ -1,0 +1,179 @@
+//! odyn as PID 1, in a PID, mount and network namespace of its own over a copy-on-write view of this machine's files:
+//! what `scripts/test-vm.sh` does with a real kernel, without one. Needs root.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixListener;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use crate::support::tools::{program, skip};
+use crate::support::{PREAMBLE, TempDir, eventually, is_root};
+
+/// Prepares the file system and becomes odyn. `$1` is the test's folder, the rest odyn's arguments.
+const ENTER: &str = r#"
+set -e
+dir=$1; shift
+mount --make-rprivate /
+mount -t tmpfs none "$dir/overlay"
+mkdir "$dir/overlay/upper" "$dir/overlay/work" "$dir/overlay/root"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$dir/overlay/upper,workdir=$dir/overlay/work" "$dir/overlay/root"
+root=$dir/overlay/root
+mkdir "$root/shared"
+mount --bind "$dir/shared" "$root/shared"
+for file in cmd env; do [ ! -e "$dir/shared/$file" ] || cp "$dir/shared/$file" "$root/$file"; done
+exec chroot "$root" /shared/odyn "$@"
+"#;
+
+/// A machine whose PID 1 is odyn.
+struct Machine {
+    dir: TempDir,
+    child: Child,
+}
+
+impl Machine {
+    /// `None`, with a note, where namespaces cannot be had.
+    fn prepare() -> Option<TempDir> {
+        if !is_root() {
+            skip("root for namespaces");
+            return None;
+        }
+        program("unshare")?;
+        let dir = TempDir::new();
+        std::fs::create_dir(dir.path().join("shared")).unwrap();
+        std::fs::create_dir(dir.path().join("overlay")).unwrap();
+        std::fs::copy(env!("CARGO_BIN_EXE_odyn"), dir.path().join("shared/odyn")).unwrap();
+        dir.write("shared/enclaver.yaml", PREAMBLE);
+        Some(dir)
+    }
+
+    fn boot(dir: TempDir, args: &[&str]) -> Self {
+        let child = Command::new("unshare")
+            .args(["--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child", "sh", "-c", ENTER, "enter"])
+            .arg(dir.path())
+            .args(["--config-dir", "/shared", "--vsock", "uds:/shared/vsock", "--nsm", "sim"])
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Self { dir, child }
+    }
+
+    /// Its log to the end, its final status, and then the end of the machine.
+    fn run(mut self) -> (String, String) {
+        let path = self.dir.path().join("shared/vsock");
+        let mut log = eventually("the log is served", || crate::support::dial(&path, 17001));
+        let mut status = eventually("the status is served", || crate::support::dial(&path, 17000));
+        let mut text = Vec::new();
+        log.read_to_end(&mut text).unwrap();
+        let mut lines = String::new();
+        status.read_to_string(&mut lines).unwrap();
+        drop((log, status));
+        eventually("the machine powers off", || self.child.try_wait().unwrap());
+        (String::from_utf8_lossy(&text).into_owned(), lines.lines().last().unwrap_or_default().to_owned())
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn pid_1_mounts_links_seeds_and_brings_loopback_up_before_the_application_runs() {
+    let Some(dir) = Machine::prepare() else { return };
+    let script = r#"
+        echo "parent $PPID"
+        cut -d' ' -f2,3 /proc/mounts | sed 's/^/mount /'
+        for link in fd stdin stdout stderr; do echo "link $link $(readlink /dev/$link)"; done
+        echo "loopback $(cat /sys/class/net/lo/flags)"
+        echo x > /dev/shm/file && echo x > /run/file && echo x > /tmp/file && echo writable
+        exit 9"#;
+    let machine = Machine::boot(dir, &["--", "/bin/sh", "-c", script]);
+    let (log, status) = machine.run();
+    assert_eq!(status, r#"{"status":"exited","code":9}"#, "{log}");
+    assert!(log.contains("parent 1\n"), "{log}");
+    for mount in [
+        "/proc proc",
+        "/sys sysfs",
+        "/dev devtmpfs",
+        "/dev/pts devpts",
+        "/dev/shm tmpfs",
+        "/run tmpfs",
+        "/tmp tmpfs",
+        "/sys/fs/cgroup cgroup2",
+    ] {
+        assert!(log.contains(&format!("mount {mount}\n")), "no {mount} in {log}");
+    }
+    for link in ["fd /proc/self/fd", "stdin /proc/self/fd/0", "stdout /proc/self/fd/1", "stderr /proc/self/fd/2"] {
+        assert!(log.contains(&format!("link {link}\n")), "no {link} in {log}");
+    }
+    // IFF_UP | IFF_LOOPBACK.
+    assert!(log.contains("loopback 0x9\n"), "{log}");
+    assert!(log.contains("writable\n"), "{log}");
+    assert!(log.contains("seeded the kernel's random generator with 2048 bytes"), "{log}");
+}
+
+#[test]
+fn pid_1_sends_the_heartbeat_and_goes_on_without_an_answer() {
+    let Some(dir) = Machine::prepare() else { return };
+    let listener = UnixListener::bind(dir.path().join("shared/vsock_9000")).unwrap();
+    let parent = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        stream.write_all(&byte).unwrap();
+        byte
+    });
+    let (log, _) = Machine::boot(dir, &["--", "/bin/true"]).run();
+    assert_eq!(parent.join().unwrap(), [0xB7]);
+    assert!(log.contains("the parent answered the heartbeat"), "{log}");
+
+    let Some(dir) = Machine::prepare() else { return };
+    let (log, status) = Machine::boot(dir, &["--", "/bin/true"]).run();
+    assert!(log.contains("the parent did not answer the heartbeat"), "{log}");
+    assert_eq!(status, r#"{"status":"exited","code":0}"#);
+}
+
+#[test]
+fn without_an_entrypoint_cmd_and_env_say_what_runs() {
+    let Some(dir) = Machine::prepare() else { return };
+    dir.write("shared/cmd", "/bin/sh\n-c\necho \"greeting: $GREETING, path: $PATH\"; exit $CODE\n");
+    dir.write("shared/env", "GREETING=hello world\nCODE=5\n");
+    let (log, status) = Machine::boot(dir, &[]).run();
+    assert_eq!(status, r#"{"status":"exited","code":5}"#, "{log}");
+    assert!(log.contains("greeting: hello world, path: /usr/local/sbin:"), "{log}");
+}
+
+#[test]
+fn pid_1_ends_what_the_application_left_and_tells_why_it_could_not_start_one() {
+    let Some(dir) = Machine::prepare() else { return };
+    let script = "(trap '' TERM; echo > /run/deaf; exec setsid sleep 1000) & (exec sleep 1000) &
+                  while [ ! -e /run/deaf ]; do sleep 0.01; done; exit 1";
+    let (log, status) = Machine::boot(dir, &["--", "/bin/sh", "-c", script]).run();
+    assert_eq!(status, r#"{"status":"exited","code":1}"#, "{log}");
+    assert!(log.contains("sending SIGKILL"), "{log}");
+
+    let Some(dir) = Machine::prepare() else { return };
+    let (_, status) = Machine::boot(dir, &["--", "/no/such/program"]).run();
+    assert!(status.starts_with(r#"{"status":"fatal","error":"entrypoint \"/no/such/program\" not found"#), "{status}");
+}
+
+#[test]
+fn a_thousand_orphans_are_reaped_by_pid_1() {
+    let Some(dir) = Machine::prepare() else { return };
+    let script = r#"
+        i=0; while [ $i -lt 1000 ]; do (true & true); i=$((i+1)); done
+        # Whoever is orphaned now is PID 1's, which has to have seen them all in a moment.
+        for wait in 1 2 3 4 5 6 7 8 9 10; do
+            zombies=$(grep -l '^State:.Z' /proc/[0-9]*/status 2>/dev/null | wc -l)
+            [ $zombies -gt 0 ] || break
+            sleep 0.1
+        done
+        echo "zombies $zombies""#;
+    let (log, _) = Machine::boot(dir, &["--", "/bin/sh", "-c", script]).run();
+    assert!(log.contains("zombies 0\n"), "{log}");
+}
