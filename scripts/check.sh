@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# The gate: everything a change has to pass. `scripts/check.sh [--no-tests]`; --no-tests leaves out `cargo test`, for CI,
+# which runs scripts/test.sh first.
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+
+# What only the simulation contains. The enclave's release build must have none of it.
+SIM_MARKERS=('SIMULATED' 'uds:')
+
+tests=yes
+case "${1:-}" in
+    '') ;;
+    --no-tests) tests=no ;;
+    *) echo "usage: scripts/check.sh [--no-tests]" >&2; exit 2 ;;
+esac
+
+step() { echo "check: $*" >&2; }
+fail() { echo "check: FAILED: $*" >&2; exit 1; }
+
+# Whether a built binary contains a text; cargo's own folder may be elsewhere than target/.
+target=$(cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+contains() { LC_ALL=C grep -aFq -- "$2" "$1"; }
+
+step "formatting"
+cargo fmt --check
+
+step "the unsafe fence"
+scripts/fence.sh
+
+step "shell scripts"
+if command -v shellcheck > /dev/null; then
+    shellcheck scripts/*.sh .ci/run
+else
+    step "no shellcheck on this machine: skipped"
+fi
+
+step "clippy, every target"
+cargo clippy --locked --all-targets -- -D warnings
+step "clippy, the enclave's release build"
+cargo clippy --locked --no-default-features --bin odyn --lib -- -D warnings
+
+step "documentation, private items too"
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+
+if [ "$tests" = yes ]; then
+    step "tests"
+    cargo test --locked
+fi
+
+step "every manifest in enclave/"
+cargo build --locked --bin odyn --bin odyn-host
+manifests=0
+while IFS= read -r -d '' manifest; do
+    "$target/debug/odyn-host" check "$manifest" > /dev/null || fail "odyn-host check $manifest"
+    manifests=$((manifests + 1))
+done < <(find enclave -name 'enclaver*.yaml' -type f -print0)
+[ "$manifests" -gt 0 ] || fail "no manifest found in enclave/"
+
+step "the enclave's release build has no simulation in it"
+cargo build --locked --release --bin odyn --no-default-features
+known=0
+for marker in "${SIM_MARKERS[@]}"; do
+    ! contains "$target/release/odyn" "$marker" || fail "the release odyn contains \"$marker\""
+    # Markers that no build contains would prove nothing.
+    ! contains "$target/debug/odyn" "$marker" || known=$((known + 1))
+done
+[ "$known" -gt 0 ] || fail "not even a build with the simulation contains one of: ${SIM_MARKERS[*]}"
+
+step "passed"

@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# Runs every test, with the real clients that some of them need: `scripts/test.sh [ARGUMENTS OF cargo test]`.
+#
+# The clients go into a folder of their own, $ODYN_TEST_TOOLS or target/test-tools, from the versions pinned in
+# tests/clients/; nothing is installed elsewhere, except that root on Debian gets a missing curl, node, npm, openssl or
+# python3 by apt-get. The second run finds everything there and starts the tests at once.
+#
+# How a test finds them, in $ODYN_TEST_TOOLS (absolute):
+#
+#   bin/python3             Python with requests, httpx and websockets:  bin/python3 tests/clients/requests_client.py ...
+#   bin/go_client           tests/clients/go_client.go, built
+#   node_modules/undici     which tests/clients/undici_client.mjs finds by itself:  node tests/clients/undici_client.mjs ...
+#   curl, node, openssl     on PATH
+#
+# $ODYN_TEST_REQUIRE=1 makes a test that would skip for want of a tool fail instead. Plain `cargo test` sets neither:
+# those tests then say what they skipped. ODYN_TEST_TOOLS_ONLY=1 stops before the tests.
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+clients=$PWD/tests/clients
+export ODYN_TEST_TOOLS=${ODYN_TEST_TOOLS:-$PWD/target/test-tools}
+mkdir -p "$ODYN_TEST_TOOLS"
+ODYN_TEST_TOOLS=$(cd "$ODYN_TEST_TOOLS" && pwd)
+
+say() { echo "test.sh: $*" >&2; }
+
+# What the machine itself must bring, and the Debian package of each.
+machine_tools() {
+    missing=()
+    command -v curl > /dev/null || missing+=(curl)
+    command -v openssl > /dev/null || missing+=(openssl)
+    command -v node > /dev/null || missing+=(nodejs)
+    command -v npm > /dev/null || missing+=(npm)
+    command -v flock > /dev/null || missing+=(util-linux)
+    python3 -c 'import ensurepip, venv' 2> /dev/null || missing+=(python3 python3-venv)
+    [ "${#missing[@]}" -gt 0 ] || return 0
+    if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
+        say "installing ${missing[*]}"
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null
+    else
+        say "missing on this machine: ${missing[*]} (names of Debian packages). Install them and run this again."
+        exit 1
+    fi
+}
+
+# Runs "$3" unless the files after it are, by their hash, what the stamp "$1" was made for.
+unless_stamped() {
+    stamp=$ODYN_TEST_TOOLS/$1.stamp what=$2 run=$3
+    shift 3
+    key=$(cat "$@" | sha256sum)
+    [ "$(cat "$stamp" 2> /dev/null)" != "$key" ] || return 0
+    say "$what"
+    rm -f "$stamp"
+    "$run"
+    echo "$key" > "$stamp"
+}
+
+install_python() {
+    # --clear empties the folder: only one that is ours, or empty.
+    if [ ! -e "$ODYN_TEST_TOOLS/pyvenv.cfg" ] && [ -n "$(ls -A "$ODYN_TEST_TOOLS")" ]; then
+        say "ODYN_TEST_TOOLS=$ODYN_TEST_TOOLS holds other things: name an empty folder"
+        exit 1
+    fi
+    python3 -m venv --clear "$ODYN_TEST_TOOLS"
+    "$ODYN_TEST_TOOLS/bin/python3" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+        --requirement "$clients/requirements.txt"
+}
+
+install_node() {
+    cp "$clients/package.json" "$clients/package-lock.json" "$ODYN_TEST_TOOLS/"
+    npm ci --prefix "$ODYN_TEST_TOOLS" --ignore-scripts --no-audit --no-fund --silent
+}
+
+# Offline: the standard library is all it uses. The build cache would only be dead weight afterwards.
+build_go() {
+    cache=$(mktemp -d)
+    env -u GOROOT GO111MODULE=on GOFLAGS=-mod=mod GOTOOLCHAIN=local GOPROXY=off CGO_ENABLED=0 GOENV=off GOWORK=off \
+        GOPATH="$cache/path" GOCACHE="$cache/build" \
+        "$ODYN_TEST_TOOLS/bin/go" build -trimpath -o "$ODYN_TEST_TOOLS/bin/go_client" "$clients/go_client.go" ||
+        { rm -rf "$cache"; say "building go_client failed"; exit 1; }
+    rm -rf "$cache"
+}
+
+machine_tools
+(
+    flock 9 # two runs at once: the second waits for the first one's tools
+    # A folder that someone emptied by half is made anew.
+    [ -x "$ODYN_TEST_TOOLS/bin/python3" ] || rm -f "$ODYN_TEST_TOOLS/python.stamp"
+    [ -d "$ODYN_TEST_TOOLS/node_modules/undici" ] || rm -f "$ODYN_TEST_TOOLS/node.stamp"
+    [ -x "$ODYN_TEST_TOOLS/bin/go_client" ] || rm -f "$ODYN_TEST_TOOLS/go.stamp"
+    # A venv is bound to its interpreter and its place. --clear empties the folder, the other stamps too: it comes first.
+    interpreter=$(mktemp)
+    { python3 -c 'import sys; print(sys.base_prefix, sys.version)'; echo "$ODYN_TEST_TOOLS"; } > "$interpreter"
+    unless_stamped python "installing the Python clients and the Go toolchain" install_python \
+        "$clients/requirements.txt" "$interpreter"
+    rm -f "$interpreter"
+    unless_stamped node "installing undici" install_node "$clients/package-lock.json"
+    unless_stamped go "building the Go client (some minutes, once)" build_go \
+        "$clients/requirements.txt" "$clients/go_client.go"
+) 9> "$ODYN_TEST_TOOLS.lock"
+
+[ -z "${ODYN_TEST_TOOLS_ONLY:-}" ] || exit 0
+export ODYN_TEST_REQUIRE=1
+exec cargo test --locked "$@"
