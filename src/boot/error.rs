@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::entropy::EntropyError;
 use crate::app::command::CommandError;
 use crate::app::spawn::SpawnError;
-use crate::config::manifest::{Manifest, ManifestError};
+use crate::config::manifest::ManifestError;
 use crate::inbound::tls::TlsError;
 use crate::nsm::NsmError;
 
@@ -61,7 +61,7 @@ impl fmt::Display for BootError {
         match self {
             Self::Manifest(e) => write!(f, "{e}"),
             Self::Unserved(section) => {
-                write!(f, "enclaver.yaml: {section}: this version of odyn does not serve it; remove the section")
+                write!(f, "the manifest has {section}, which this version of odyn does not serve: remove the section")
             }
             Self::Tls(e) => write!(f, "{e}"),
             Self::Command(e) => write!(f, "{e}"),
@@ -100,17 +100,3 @@ from!(
     EntropyError => Entropy,
     NsmError => Nsm,
 );
-
-/// Refuses a manifest whose services this version lacks: an application that counts on one must not start without it.
-pub(super) fn refuse_unserved(manifest: &Manifest) -> Result<(), BootError> {
-    let sections = [
-        ("api", manifest.api.is_some()),
-        ("kms_proxy", manifest.kms_proxy.is_some()),
-        ("storage.s3", manifest.storage.is_some()),
-        ("helios_rpc", manifest.helios.is_some()),
-    ];
-    match sections.into_iter().find(|(_, asked)| *asked) {
-        Some((section, _)) => Err(BootError::Unserved(section)),
-        None => Ok(()),
-    }
-}

@@ -1,7 +1,7 @@
 //! The start order of contract section 3, from the first instruction to power-off.
 //!
-//! Promises: signals are blocked before anything else; every failure to start is told to the host as status `fatal` with
-//! its reason; as PID 1 this never returns, whatever happens, panics included. Never starts the application before
+//! Promises: signals are blocked before anything else; every failure to start, from the manifest on, is told to the host as
+//! status `fatal` with its reason, an earlier one, for want of a way to tell it, to standard error; as PID 1 this never returns, whatever happens, panics included. Never starts the application before
 //! everything it may rely on is there.
 
 #![forbid(unsafe_code)]
@@ -204,7 +204,9 @@ impl Odyn<'_> {
 
     /// Egress first, ingress last: nothing comes in before everything the application may need is there.
     fn start_services(&mut self, transport: &Arc<Transport>, manifest: &Manifest) -> Result<AppStart, BootError> {
-        error::refuse_unserved(manifest)?;
+        if let Some(section) = manifest.unserved() {
+            return Err(BootError::Unserved(section));
+        }
         if let Some(egress) = &manifest.egress {
             let gate = self.open_gate()?;
             let port = egress.proxy_port.number();
@@ -253,6 +255,11 @@ impl Odyn<'_> {
     /// Until a host has read everything, for [`limits::FINAL_STATUS_WAIT`], or until an operator is tired of waiting.
     fn wait_for_host(&self) {
         let deadline = Instant::now() + limits::FINAL_STATUS_WAIT;
+        if self.report.wait_read(Instant::now() + limits::LOG_CLOSE) {
+            return;
+        }
+        // Standard error is an operator's terminal again, if there is one.
+        log::info!("waiting up to {:?} for a host to read the status; Ctrl-C ends the wait", limits::FINAL_STATUS_WAIT);
         while Instant::now() < deadline {
             if self.report.wait_read(deadline.min(Instant::now() + limits::SIGNAL_CHECK)) {
                 return;

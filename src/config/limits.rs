@@ -24,12 +24,6 @@ pub const CHUNK_LINE: usize = 1 << 10;
 /// Longest trailer section behind the last chunk.
 pub const TRAILER: usize = 8 << 10;
 
-/// Largest API request body.
-pub const API_BODY: usize = 10 << 20;
-
-/// Largest S3 put body.
-pub const S3_PUT_BODY: usize = 64 << 20;
-
 /// From a request's first byte (for a connection's first request: from the connection) to the end of its head.
 pub const HEADER_READ: Duration = Duration::from_secs(10);
 
@@ -169,8 +163,9 @@ pub const LOG_END: Duration = Duration::from_secs(5);
 /// How long the final status may come after the end of the log, or of `odyn` itself, and still be taken for its reason.
 pub const STATUS_AFTER_END: Duration = Duration::from_secs(2);
 
-/// How long `odyn-host local` gives the application between Ctrl-C and `SIGKILL`: what `docker stop` gives.
-pub const LOCAL_STOP: Duration = Duration::from_secs(10);
+/// From a signal that ends `odyn-host local` to killing what is left: ten seconds for the application, as `docker stop`
+/// gives, and what odyn's own end may take ([`DRAIN`], [`TERM_GRACE`]).
+pub const LOCAL_STOP: Duration = Duration::from_secs(10 + 5 + 5);
 
 /// Name look-ups `odyn-host` has under way at once. One may outlast the request it was for, because the C library's
 /// resolver cannot be interrupted; this bounds how many do.

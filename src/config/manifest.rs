@@ -16,9 +16,13 @@ use super::value::{Checkpoint, HttpUrl, Network, Region};
 use crate::outbound::policy::Policy;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::num::NonZeroU32;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+/// Linux's flag for opening without waiting: a FIFO has nobody at its other end.
+const O_NONBLOCK: i32 = 0o4000;
 
 /// A checked `enclaver.yaml`.
 #[derive(Clone, Debug)]
@@ -179,7 +183,13 @@ impl Manifest {
         let file = path.display().to_string();
         let mut bytes = Vec::new();
         let limit = limits::MANIFEST_FILE as u64 + 1;
-        match File::open(path).and_then(|opened| opened.take(limit).read_to_end(&mut bytes)) {
+        // Anything but a file might never end, or never begin.
+        let regular = |opened: File| match opened.metadata()?.is_file() {
+            true => Ok(opened),
+            false => Err(io::Error::other("not a regular file")),
+        };
+        let open = || std::fs::OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path);
+        match open().and_then(regular).and_then(|opened| opened.take(limit).read_to_end(&mut bytes)) {
             Err(error) => return Err(ManifestError::Unreadable { file, error }),
             Ok(length) if length > limits::MANIFEST_FILE => return Err(ManifestError::TooLarge { file }),
             Ok(_) => {}

@@ -64,6 +64,18 @@ pub(super) fn clash(services: &[Service]) -> Option<Clash<'_>> {
 }
 
 impl Manifest {
+    /// A section that asks for a service this version of odyn does not have. An application that counts on one must not
+    /// be started without it.
+    pub fn unserved(&self) -> Option<&'static str> {
+        let sections = [
+            ("api", self.api.is_some()),
+            ("kms_proxy", self.kms_proxy.is_some()),
+            ("storage.s3", self.storage.is_some()),
+            ("helios_rpc", self.helios.is_some()),
+        ];
+        sections.into_iter().find(|(_, asked)| *asked).map(|(section, _)| section)
+    }
+
     /// Everything that would listen, in start order of the contract's table: each ingress port in both namespaces, the
     /// services on loopback, then the streams to the host. Also lists the application's own ports, as `application`.
     pub fn services(&self) -> Vec<Service> {
