@@ -91,7 +91,7 @@ impl Session {
             self.reap();
             let settled = self.exit.map(|(_, at)| at + limits::STATUS_AFTER_END);
             if let Some((exit, _)) = self.exit
-                && (self.told.is_some() || settled.is_some_and(|at| Instant::now() >= at))
+                && (self.told.is_some() || self.killed || settled.is_some_and(|at| Instant::now() >= at))
             {
                 return self.conclude(exit);
             }

@@ -32,6 +32,8 @@ pub fn start(options: &Local, temp: &TempDir) -> Result<Pid, Error> {
     let mut command = Command::new(&program);
     command.args(["--no-bootstrap", "--nsm", "sim", "--vsock"]).arg(vsock);
     command.arg("--config-dir").arg(config_dir(&options.config, temp)?);
+    // Both ends are on this machine, which can hold more of a burst than an enclave.
+    command.args(["--log-bytes", "16777216"]);
     command.args((0..options.verbosity).map(|_| "-v"));
     command.arg("--").args(&options.app);
     // An enclave has no standard input either.
