@@ -11,6 +11,7 @@ mod egress_clients;
 mod host;
 mod ingress;
 mod ingress_tls;
+mod local;
 mod pid1;
 mod start;
 mod supervision;
