@@ -12,7 +12,7 @@
 #   node_modules/undici     which tests/clients/undici_client.mjs finds by itself:  node tests/clients/undici_client.mjs ...
 #   curl, node, openssl     on PATH
 #
-# $ODYN_TEST_REQUIRE=1 makes a test that would skip for want of a tool fail instead. Plain `cargo test` sets neither:
+# $ODYN_TEST_REQUIRE=1 makes a test that would skip for want of a tool fail instead, =all one that wants root too. Plain `cargo test` sets neither:
 # those tests then say what they skipped. ODYN_TEST_TOOLS_ONLY=1 stops before the tests.
 set -euo pipefail
 
@@ -101,5 +101,5 @@ machine_tools
 ) 9> "$ODYN_TEST_TOOLS.lock"
 
 [ -z "${ODYN_TEST_TOOLS_ONLY:-}" ] || exit 0
-export ODYN_TEST_REQUIRE=1
+export ODYN_TEST_REQUIRE=${ODYN_TEST_REQUIRE:-1}
 exec cargo test --locked "$@"

@@ -108,7 +108,9 @@ fn run_says_that_an_enclave_went_away() {
     let mut odyn = Odyn::script("", "echo up; exec sleep 20");
     let mut host = Host::start("run", &odyn.dir, &[]);
     eventually("the log arrives", || host.stdout().contains("up\n").then_some(()));
+    let apps = crate::support::children(odyn.pid());
     odyn.child.kill().unwrap();
+    apps.into_iter().for_each(|app| signal(app, "KILL"));
     assert_eq!(host.wait().code(), Some(1));
     assert!(host.stderr().contains("went away without telling how its application ended"), "{}", host.stderr());
 }

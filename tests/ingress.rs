@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Odyn, PATIENCE, Port, TempDir, cpu_ticks, eventually, thread_count};
+use crate::support::{Odyn, PATIENCE, Port, TempDir, cpu_ticks, eventually, raise_descriptor_limit, thread_count};
 
 const IDLE_APP: &[&str] = &["/bin/sh", "-c", "exec sleep 1000"];
 
@@ -132,21 +132,24 @@ fn a_connection_that_breaks_on_one_side_is_reset_on_the_other() {
     // Closing with unread bytes resets.
     eventually("the bytes are there", || (app.peek(&mut [0; 1]).unwrap() == 1).then_some(()));
     drop(app);
-    let mut rest = Vec::new();
-    // Over UNIX sockets a reset shows as the end; what counts is that it comes at once.
-    let _ = client.read_to_end(&mut rest);
-    assert!(rest.is_empty());
+    // Over UNIX sockets a reset shows as the end; what counts is that it comes, and soon.
+    let begun = Instant::now();
+    let _ = client.read(&mut [0; 1]);
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
 
     let (_odyn, _listener, client, mut app, _port) = connected();
     app.write_all(b"never read").unwrap();
     drop(client);
-    app.set_read_timeout(Some(PATIENCE)).unwrap();
-    // The end, or a reset: not a wait.
+    let begun = Instant::now();
     let _ = app.read(&mut [0; 1]);
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
 }
 
 #[test]
 fn five_hundred_connections_at_once_are_all_served() {
+    if !raise_descriptor_limit(4096) {
+        return;
+    }
     let port = Port::reserve();
     let listener = port.listen();
     let odyn = Odyn::start(&section(&port), IDLE_APP);
@@ -217,7 +220,8 @@ fn an_application_that_never_listens_costs_its_clients_a_closed_connection_and_o
     let started = Instant::now();
     let mut client = odyn.connect(port.0);
     assert_eq!(client.read(&mut [0; 1]).unwrap_or(0), 0);
-    assert!(started.elapsed() > Duration::from_secs(5), "given up after {:?}", started.elapsed());
+    let waited = started.elapsed();
+    assert!((Duration::from_secs(5)..Duration::from_secs(20)).contains(&waited), "given up after {waited:?}");
     // From now on at once.
     let started = Instant::now();
     for _ in 0..50 {

@@ -1,12 +1,12 @@
-//! odyn as PID 1, in a PID, mount and network namespace of its own over a copy-on-write view of this machine's files:
-//! what `scripts/test-vm.sh` does with a real kernel, without one. Needs root.
+//! odyn as PID 1, in a PID, mount and network namespace of its own over a copy-on-write view of this machine's files.
+//! Needs root.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
-use crate::support::tools::{program, skip};
+use crate::support::tools::{program, unfit};
 use crate::support::{PREAMBLE, TempDir, eventually, is_root};
 
 /// Prepares the file system and becomes odyn. `$1` is the test's folder, the rest odyn's arguments.
@@ -34,10 +34,18 @@ impl Machine {
     /// `None`, with a note, where namespaces cannot be had.
     fn prepare() -> Option<TempDir> {
         if !is_root() {
-            skip("root for namespaces");
+            unfit("root for namespaces");
             return None;
         }
         program("unshare")?;
+        // Root in a container may lack the right to mount.
+        let probe = "mount --make-rprivate / && mount -t tmpfs none /mnt && mkdir /mnt/u /mnt/w /mnt/r && \
+                     mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w /mnt/r";
+        let tried = Command::new("unshare").args(["--mount", "--pid", "--net", "--fork", "sh", "-c", probe]).output();
+        if !tried.is_ok_and(|output| output.status.success()) {
+            unfit("namespaces with overlayfs");
+            return None;
+        }
         let dir = TempDir::new();
         std::fs::create_dir(dir.path().join("shared")).unwrap();
         std::fs::create_dir(dir.path().join("overlay")).unwrap();

@@ -39,7 +39,7 @@ fn a_reader_that_stalls_through_50_mib_blocks_nobody_and_misses_exactly_what_it_
     odyn.go(1);
     // Another reader, begun during the burst, sees its end. That it comes means the application was not blocked.
     read_to(&mut odyn.log_reader(), b"\ndone\n");
-    assert!(begun.elapsed() < Duration::from_secs(20), "50 MiB took {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(60), "50 MiB took {:?}", begun.elapsed());
     // And one begun after it.
     assert_eq!(read_to(&mut odyn.log_reader(), b"\ndone\n").len(), MIB);
 

@@ -96,7 +96,7 @@ fn a_program_without_a_slash_is_found_on_the_path_and_arguments_arrive_as_they_a
 #[test]
 fn with_a_user_it_is_that_user_in_no_other_group_and_can_open_its_own_output_by_name() {
     if !is_root() {
-        return tools::skip("root");
+        return tools::unfit("root");
     }
     let script =
         "echo one > /dev/stdout; echo two > /proc/self/fd/1; echo three > /dev/stderr; echo four; exec sleep 1000";
@@ -123,7 +123,7 @@ fn with_a_user_it_is_that_user_in_no_other_group_and_can_open_its_own_output_by_
 #[test]
 fn a_user_without_a_group_is_in_the_group_of_the_same_number() {
     if !is_root() {
-        return tools::skip("root");
+        return tools::unfit("root");
     }
     let odyn = Odyn::with("", &["--user", "1234"], &SLEEP, |_| {});
     assert!(status_field(odyn.app(), "Gid").split_ascii_whitespace().eq(["1234"; 4]));

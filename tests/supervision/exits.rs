@@ -77,7 +77,7 @@ fn an_end_is_noticed_even_when_odyn_was_started_with_ends_of_children_ignored() 
     // A shell cannot hand that down, env can.
     let env = ["env", "--ignore-signal=CHLD"];
     if !Command::new(env[0]).args(&env[1..]).arg("true").stderr(Stdio::null()).status().is_ok_and(|s| s.success()) {
-        return tools::skip("env --ignore-signal (GNU coreutils 8.31)");
+        return tools::unfit("env --ignore-signal (GNU coreutils 8.31)");
     }
     let odyn = Odyn::with("", &[], &["/bin/sh", "-c", "exit 4"], |command| {
         let mut outer = Command::new(env[0]);

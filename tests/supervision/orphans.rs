@@ -64,7 +64,7 @@ fn an_orphan_that_obeys_term_may_clean_up_and_nobody_waits_longer_than_it_takes(
     odyn.signal("USR1");
     let sent = Instant::now();
     assert_eq!(odyn.finish().1.code(), Some(9));
-    assert!(sent.elapsed() < Duration::from_secs(4), "waited for nobody: {:?}", sent.elapsed());
+    assert!(sent.elapsed() < Duration::from_secs(20), "waited for nobody: {:?}", sent.elapsed());
     let text = log.join().unwrap();
     assert!(text.contains("cleaned up"), "{text}");
     assert_eq!(stat(orphan), None);

@@ -75,6 +75,10 @@ impl Port {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         loop {
             let number = 11_000 + ((start + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000) as u16;
+            // The manifest's defaults for vsock.
+            if (17_000..=17_002).contains(&number) {
+                continue;
+            }
             let name = SocketAddr::from_abstract_name(format!("odyn-test-port-{number}")).unwrap();
             let Ok(mark) = UnixListener::bind_addr(&name) else { continue };
             if TcpListener::bind(("127.0.0.1", number)).is_ok() {
@@ -86,6 +90,17 @@ impl Port {
     pub fn listen(&self) -> TcpListener {
         TcpListener::bind(("127.0.0.1", self.0)).unwrap()
     }
+}
+
+/// Lets this process have `count` descriptors; false, with a note, where it may not. Desktops begin with 1,024.
+pub fn raise_descriptor_limit(count: u32) -> bool {
+    let this = std::process::id().to_string();
+    let raised = Command::new("prlimit").args(["--pid", &this, &format!("--nofile={count}:")]).output();
+    let raised = raised.is_ok_and(|output| output.status.success());
+    if !raised {
+        tools::unfit(&format!("{count} descriptors"));
+    }
+    raised
 }
 
 /// The part of a manifest every test needs.
