@@ -45,7 +45,7 @@ struct Logger {
 
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        // rustls tells everything about every handshake at DEBUG.
+        // Other crates' INFO and below is not for operators.
         metadata.level() <= log::Level::Warn || metadata.target().starts_with("odyn")
     }
 
