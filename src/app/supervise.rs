@@ -11,7 +11,8 @@ pub const FORWARDED: [Signal; 6] = [Signal::TERM, Signal::INT, Signal::QUIT, Sig
 /// Those of them that ask a program to end.
 pub const ENDING: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::QUIT];
 
-const WATCHED: [Signal; 7] =
+/// All that a main thread here waits for: those, and the end of a child.
+pub const WATCHED: [Signal; 7] =
     [Signal::CHLD, Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP, Signal::USR1, Signal::USR2];
 
 /// How often to look even though no signal said so. Signals are not lost; this only bounds being wrong about that.

@@ -8,12 +8,9 @@ use std::time::{Duration, Instant};
 
 use super::error::Error;
 use super::watch;
+use crate::app::supervise::WATCHED;
 use crate::sys::process::Pid;
 use crate::sys::signal::{self, Signal};
-
-/// Those that ask this process to end, [`Signal::CHLD`], and those that are for the application.
-const WATCHED: [Signal; 7] =
-    [Signal::CHLD, Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP, Signal::USR1, Signal::USR2];
 
 /// How often to look even though no signal said so. Signals are not lost; this only bounds being wrong about that.
 const LOOK_ANYWAY: Duration = Duration::from_secs(1);
