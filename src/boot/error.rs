@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+#[cfg(feature = "sim")]
 use std::path::PathBuf;
 
 use super::entropy::EntropyError;
@@ -27,6 +28,7 @@ pub enum BootError {
     /// A port is taken, or there is no vsock: service, port, reason.
     Listen(&'static str, u16, io::Error),
     /// The UNIX socket that stands for vsock cannot be made.
+    #[cfg(feature = "sim")]
     Hybrid(PathBuf, io::Error),
     /// The loopback interface does not come up.
     Loopback(io::Error),
@@ -67,6 +69,7 @@ impl fmt::Display for BootError {
             Self::Command(e) => write!(f, "{e}"),
             Self::Spawn(e) => write!(f, "{e}"),
             Self::Listen(what, port, e) => write!(f, "cannot listen on port {port} for {what}: {e}"),
+            #[cfg(feature = "sim")]
             Self::Hybrid(path, e) => write!(f, "--vsock uds:{}: {e}", path.display()),
             Self::Loopback(e) => {
                 write!(f, "cannot bring the loopback interface up: {e}; on an ordinary machine use --no-bootstrap")
