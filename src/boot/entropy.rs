@@ -46,10 +46,19 @@ pub fn seed(nsm: &dyn Nsm) -> Result<(), EntropyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nsm::{AttestationRequest, Description};
 
     struct Broken;
     impl Nsm for Broken {
         fn random(&self, _: &mut [u8]) -> Result<(), NsmError> {
+            Err(NsmError::Dry)
+        }
+
+        fn attest(&self, _: &AttestationRequest) -> Result<Vec<u8>, NsmError> {
+            Err(NsmError::Dry)
+        }
+
+        fn describe(&self) -> Result<Description, NsmError> {
             Err(NsmError::Dry)
         }
     }

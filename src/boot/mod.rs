@@ -93,7 +93,7 @@ fn run(options: &Options) -> i32 {
             return 1;
         }
     };
-    let mut odyn = Odyn { options, report, gates: Gates::default(), pipes, transport: None, served: false };
+    let mut odyn = Odyn { options, report, gates: Gates::default(), pipes, transport: None, served: false, nsm: None };
     let outcome = catch_unwind(AssertUnwindSafe(|| odyn.run())).unwrap_or(Err(BootError::Panic));
     let (status, code) = match outcome {
         Ok(exit) => (Status::from(exit), exit.shell_code()),
@@ -124,6 +124,8 @@ struct Odyn<'a> {
     transport: Option<Arc<Transport>>,
     /// Somebody can connect and read the final status.
     served: bool,
+    /// The Nitro Secure Module, once something needed it.
+    nsm: Option<Arc<dyn Nsm>>,
 }
 
 impl Odyn<'_> {
@@ -143,7 +145,12 @@ impl Odyn<'_> {
         let descriptors = process::raise_descriptor_limit(limits::DESCRIPTORS).map_err(BootError::Thread)?;
         if self.options.bootstrap {
             net::loopback_up().map_err(BootError::Loopback)?;
-            entropy::seed(self.open_nsm()?.as_ref())?;
+            entropy::seed(self.nsm()?.as_ref())?;
+        }
+        // A verifier is told of the root even when nothing in odyn itself needs the module.
+        #[cfg(feature = "sim")]
+        if self.options.sim_root.is_some() {
+            self.nsm()?;
         }
         let app_start = self.start_services(&transport, &manifest)?;
         let app = spawn::spawn(&entrypoint, &manifest.environment(), self.options.user, descriptors, output)?;
@@ -194,12 +201,29 @@ impl Odyn<'_> {
         self.report.serve(log, status).map_err(BootError::Thread)
     }
 
-    fn open_nsm(&self) -> Result<Box<dyn Nsm>, BootError> {
+    /// The module, opened when first needed and then shared: a simulated one has one root for all.
+    fn nsm(&mut self) -> Result<Arc<dyn Nsm>, BootError> {
+        if let Some(nsm) = &self.nsm {
+            return Ok(Arc::clone(nsm));
+        }
+        let nsm = self.open_nsm()?;
+        let told = nsm.describe()?;
+        let (major, minor, patch) = told.version;
+        let (id, locked, pcrs) = (&told.module_id, told.locked_pcrs.len(), told.max_pcrs);
+        log::info!("NSM {id}, version {major}.{minor}.{patch}, {locked} of {pcrs} PCRs locked, {}", told.digest);
+        Ok(Arc::clone(self.nsm.insert(nsm)))
+    }
+
+    fn open_nsm(&self) -> Result<Arc<dyn Nsm>, BootError> {
         #[cfg(feature = "sim")]
         if self.options.simulated_nsm {
-            return Ok(Box::new(crate::sim::nsm::Simulated::new()?));
+            let nsm = crate::sim::nsm::Simulated::new()?;
+            if let Some(path) = &self.options.sim_root {
+                nsm.write_root(path)?;
+            }
+            return Ok(Arc::new(nsm));
         }
-        Ok(Box::new(Device::open()?))
+        Ok(Arc::new(Device::open()?))
     }
 
     /// Egress first, ingress last: nothing comes in before everything the application may need is there.

@@ -129,6 +129,42 @@ pub const ENTROPY_SEED: usize = 2 << 10;
 /// Empty or short answers in a row after which the NSM counts as broken.
 pub const NSM_ATTEMPTS: usize = 8;
 
+/// Longest wait for a turn at the NSM. A call takes milliseconds, an attestation tens of them; whoever waits longer has a
+/// thousand callers before it or a module that hangs, and its own client has given up.
+pub const NSM_TURN: Duration = Duration::from_secs(10);
+
+/// Largest nonce in an attestation request. AWS's documentation says 512 in one place and 1024 in another; the smaller
+/// one is right in both.
+pub const ATTESTATION_NONCE: usize = 512;
+
+/// Largest user data in an attestation request, for the same reason.
+pub const ATTESTATION_USER_DATA: usize = 512;
+
+/// Largest public key in an attestation request: an RSA-4096 key's SPKI is 550 bytes.
+pub const ATTESTATION_PUBLIC_KEY: usize = 1024;
+
+/// Largest attestation document: what the driver's interface returns at most. Real ones have about 5 KiB.
+pub const ATTESTATION_DOCUMENT: usize = 12 << 10;
+
+/// Largest file, standard input or answer that `odyn-host verify` takes for a document: base64 of the largest one, with
+/// line ends, fits twice.
+pub const VERIFY_INPUT: usize = 32 << 10;
+
+/// Largest certificate in a document, and largest optional field: AWS's figure for both.
+pub const VERIFY_FIELD: usize = 1024;
+
+/// Certificates above the leaf in a document. AWS has four; more than webpki would follow are refused unread.
+pub const VERIFY_CHAIN: usize = 8;
+
+/// Platform configuration registers of a Nitro Secure Module.
+pub const PCRS: usize = 32;
+
+/// From name look-up to the last byte of the answer to `odyn-host verify --url`.
+pub const VERIFY_FETCH: Duration = Duration::from_secs(30);
+
+/// The file `odyn-host verify --root` names: one certificate in PEM.
+pub const ROOT_FILE: usize = 64 << 10;
+
 /// The manifest file. A thousand times a usual one, and still nothing to hold in memory.
 pub const MANIFEST_FILE: usize = 1 << 20;
 

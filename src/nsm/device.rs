@@ -2,21 +2,23 @@
 
 use std::fs::{File, OpenOptions};
 use std::os::fd::AsRawFd;
-use std::sync::Mutex;
 
-use aws_nitro_enclaves_nsm_api::api::{Request, Response};
+use aws_nitro_enclaves_nsm_api::api::{self, Request, Response};
 use aws_nitro_enclaves_nsm_api::driver::nsm_process_request;
 
-use super::{Nsm, NsmError};
+use super::turn::Turns;
+use super::{AttestationRequest, Description, Digest, Nsm, NsmError};
 use crate::config::limits;
-use crate::sync::lock;
 
 /// Where the driver puts it.
 pub const PATH: &str = "/dev/nsm";
 
 /// The open device. One caller at a time: the driver has one message buffer.
 #[derive(Debug)]
-pub struct Device(Mutex<File>);
+pub struct Device {
+    file: File,
+    turns: Turns,
+}
 
 impl Device {
     /// Opens [`PATH`].
@@ -25,12 +27,13 @@ impl Device {
     /// [`NsmError::Open`].
     pub fn open() -> Result<Self, NsmError> {
         let file = OpenOptions::new().read(true).write(true).open(PATH).map_err(NsmError::Open)?;
-        Ok(Self(Mutex::new(file)))
+        Ok(Self { file, turns: Turns::default() })
     }
 
+    /// The wait for a turn has a deadline; the call itself has none, see [`Turns`].
     fn request(&self, request: Request) -> Result<Response, NsmError> {
-        let file = lock(&self.0);
-        match nsm_process_request(file.as_raw_fd(), request) {
+        let _turn = self.turns.take(limits::NSM_TURN)?;
+        match nsm_process_request(self.file.as_raw_fd(), request) {
             Response::Error(code) => Err(NsmError::Refused(format!("{code:?}"))),
             response => Ok(response),
         }
@@ -44,6 +47,53 @@ impl Nsm for Device {
             Response::GetRandom { random } => Ok(random),
             _ => Err(NsmError::Unexpected),
         })
+    }
+
+    fn attest(&self, request: &AttestationRequest) -> Result<Vec<u8>, NsmError> {
+        request.check()?;
+        let bytes = |field: &Option<Vec<u8>>| field.clone().map(Into::into);
+        document(self.request(Request::Attestation {
+            user_data: bytes(&request.user_data),
+            nonce: bytes(&request.nonce),
+            public_key: bytes(&request.public_key),
+        })?)
+    }
+
+    fn describe(&self) -> Result<Description, NsmError> {
+        description(self.request(Request::DescribeNSM)?)
+    }
+}
+
+fn document(response: Response) -> Result<Vec<u8>, NsmError> {
+    match response {
+        Response::Attestation { document } if document.is_empty() => Err(NsmError::NoDocument),
+        Response::Attestation { document } => Ok(document),
+        _ => Err(NsmError::Unexpected),
+    }
+}
+
+fn description(response: Response) -> Result<Description, NsmError> {
+    match response {
+        Response::DescribeNSM {
+            version_major,
+            version_minor,
+            version_patch,
+            module_id,
+            max_pcrs,
+            locked_pcrs,
+            digest,
+        } => Ok(Description {
+            version: (version_major, version_minor, version_patch),
+            module_id,
+            max_pcrs,
+            locked_pcrs: locked_pcrs.into_iter().collect(),
+            digest: match digest {
+                api::Digest::SHA256 => Digest::Sha256,
+                api::Digest::SHA384 => Digest::Sha384,
+                api::Digest::SHA512 => Digest::Sha512,
+            },
+        }),
+        _ => Err(NsmError::Unexpected),
     }
 }
 
@@ -82,5 +132,30 @@ mod tests {
     fn a_module_that_gives_nothing_is_an_error_and_not_a_buffer_of_zeroes() {
         assert!(matches!(fill(&mut [0; 7], || Ok(Vec::new())), Err(NsmError::Dry)));
         assert!(matches!(fill(&mut [0; 7], || Err(NsmError::Unexpected)), Err(NsmError::Unexpected)));
+    }
+
+    #[test]
+    fn an_answer_to_another_question_and_an_empty_document_are_errors() {
+        let document_of = |bytes: &[u8]| document(Response::Attestation { document: bytes.to_vec() });
+        assert_eq!(document_of(b"cose").unwrap(), b"cose");
+        assert!(matches!(document_of(b""), Err(NsmError::NoDocument)));
+        assert!(matches!(document(Response::LockPCR), Err(NsmError::Unexpected)));
+        assert!(matches!(description(Response::LockPCR), Err(NsmError::Unexpected)));
+    }
+
+    #[test]
+    fn a_description_is_told_as_it_came() {
+        let told = description(Response::DescribeNSM {
+            version_major: 1,
+            version_minor: 2,
+            version_patch: 3,
+            module_id: "i-0-enc0".into(),
+            max_pcrs: 32,
+            locked_pcrs: (0..16).collect(),
+            digest: api::Digest::SHA384,
+        })
+        .unwrap();
+        assert_eq!((told.version, told.max_pcrs, told.digest), ((1, 2, 3), 32, Digest::Sha384));
+        assert_eq!((told.module_id.as_str(), told.locked_pcrs.len()), ("i-0-enc0", 16));
     }
 }

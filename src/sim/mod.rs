@@ -2,4 +2,5 @@
 
 #![forbid(unsafe_code)]
 
+pub mod chain;
 pub mod nsm;

@@ -5,6 +5,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(any(feature = "host", feature = "sim"))]
+pub mod cose;
 pub mod frame;
 pub mod ports;
 pub mod status;
