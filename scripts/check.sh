@@ -6,7 +6,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # What only the simulation contains. The enclave's release build must have none of it.
-SIM_MARKERS=('SIMULATED' 'uds:')
+SIM_MARKERS=('SIMULATED' 'uds:' 'cannot write --sim-root')
+# Crates that only the host side or the simulation uses. The enclave's release build must depend on none.
+FOREIGN_CRATES=('rcgen' 'ureq' 'webpki-roots' 'yasna')
 
 tests=yes
 case "${1:-}" in
@@ -57,6 +59,15 @@ trap 'rm -f "$enclave"' EXIT
 cp "$target/debug/odyn" "$enclave"
 step "the build with both"
 cargo build --locked --bin odyn --bin odyn-host
+
+step "the enclave's build depends on no crate of the host side or the simulation"
+audited=$(cargo tree --locked -e normal --no-default-features --prefix none --format '{p}')
+everything=$(cargo tree --locked -e normal --prefix none --format '{p}')
+for crate in "${FOREIGN_CRATES[@]}"; do
+    ! grep -q "^$crate v" <<< "$audited" || fail "the enclave's odyn depends on $crate"
+    # A name that no build depends on would prove nothing.
+    grep -q "^$crate v" <<< "$everything" || fail "no build depends on $crate: FOREIGN_CRATES is out of date"
+done
 
 step "every manifest in enclave/"
 manifests=0

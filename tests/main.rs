@@ -17,3 +17,4 @@ mod start;
 mod supervision;
 mod support;
 mod transport;
+mod verify;

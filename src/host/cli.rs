@@ -1,5 +1,6 @@
 //! odyn-host's command line (contract section 1).
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::ffi::OsStrExt;
@@ -7,6 +8,8 @@ use std::path::PathBuf;
 
 use super::publish::Choice;
 use super::usage::{Command, Problem, USAGE, UsageError};
+use super::verify::hex;
+use crate::config::limits;
 use crate::transport::parent::Enclave;
 
 /// What the command line asks for.
@@ -18,6 +21,8 @@ pub enum Request {
     Local(Local),
     /// Print one of its streams.
     Follow(Follow),
+    /// Check an attestation document.
+    Verify(Verify),
     /// Validate this manifest.
     Check(PathBuf),
     /// Print this text.
@@ -74,6 +79,37 @@ pub enum Stream {
     Status,
 }
 
+/// `odyn-host verify`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verify {
+    /// Where the document comes from.
+    pub origin: Origin,
+    /// The registers that must have these values, 48 bytes each.
+    pub pcrs: BTreeMap<u8, Vec<u8>>,
+    /// The nonce it must carry; never with [`Origin::Url`], which makes its own.
+    pub nonce: Option<Vec<u8>>,
+    /// The root certificate to trust in place of AWS's.
+    pub root: Option<PathBuf>,
+}
+
+/// Where a document comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It exists.
+    Document(Source),
+    /// The enclave behind this `http` or `https` URL makes it.
+    Url(String),
+}
+
+/// Something to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Standard input.
+    Stdin,
+    /// This file.
+    File(PathBuf),
+}
+
 /// Reads a command line, without the program's own name.
 ///
 /// # Errors
@@ -106,10 +142,15 @@ struct Given {
     verbosity: u8,
     file: Option<PathBuf>,
     app: Vec<OsString>,
+    doc: Option<Source>,
+    url: Option<String>,
+    pcrs: BTreeMap<u8, Vec<u8>>,
+    nonce: Option<Vec<u8>>,
+    root: Option<PathBuf>,
 }
 
 fn parse_command(command: Command, mut args: impl Iterator<Item = OsString>) -> Result<Request, Problem> {
-    use Command::{Check, Local, Logs, Run, Status};
+    use Command::{Check, Local, Logs, Run, Status, Verify};
     let mut given = Given::default();
     while let Some(arg) = args.next() {
         let (name, inline) = split_flag(&arg);
@@ -128,6 +169,19 @@ fn parse_command(command: Command, mut args: impl Iterator<Item = OsString>) -> 
                 let address = |v: &OsStr| v.to_str()?.parse().ok();
                 given.bind = Some(parsed("--bind", &value("--bind")?, "an IP address", address)?);
             }
+            ("--doc", Verify) => given.doc = Some(source(value("--doc")?)),
+            ("--url", Verify) => given.url = Some(parsed("--url", &value("--url")?, "http://... or https://...", url)?),
+            ("--pcr", Verify) => {
+                let (index, digest) =
+                    parsed("--pcr", &value("--pcr")?, "N=HEX, register 0 to 31 and its 48 bytes", pcr)?;
+                if given.pcrs.insert(index, digest).is_some() {
+                    return Err(Problem::Twice(format!("--pcr {index}=")));
+                }
+            }
+            ("--nonce", Verify) => {
+                given.nonce = Some(parsed("--nonce", &value("--nonce")?, "hexadecimal digits", nonce)?);
+            }
+            ("--root", Verify) => given.root = Some(value("--root")?.into()),
             ("--", Local) => given.app = args.by_ref().collect(),
             (short, Run | Local) if is_verbosity(short) => {
                 given.verbosity = given.verbosity.saturating_add((short.len() - 1).try_into().unwrap_or(u8::MAX));
@@ -163,6 +217,16 @@ impl Given {
             Command::Status => {
                 Request::Follow(Follow { stream: Stream::Status, enclave: enclave?, config: self.config })
             }
+            Command::Verify => {
+                let origin = match (self.doc, self.url) {
+                    (Some(source), None) => Origin::Document(source),
+                    (None, Some(_)) if self.nonce.is_some() => return Err(Problem::Conflict("--nonce", "--url")),
+                    (None, Some(url)) => Origin::Url(url),
+                    (Some(_), Some(_)) => return Err(Problem::Conflict("--doc", "--url")),
+                    (None, None) => return Err(Problem::Missing("--doc or --url")),
+                };
+                Request::Verify(Verify { origin, pcrs: self.pcrs, nonce: self.nonce, root: self.root })
+            }
             Command::Check => Request::Check(self.file.ok_or(Problem::Missing("the manifest's name"))?),
         })
     }
@@ -195,85 +259,30 @@ fn enclave(text: &OsStr) -> Option<Enclave> {
     (cid != u32::MAX).then_some(Enclave::Cid(cid))
 }
 
+fn source(name: OsString) -> Source {
+    if name == "-" { Source::Stdin } else { Source::File(name.into()) }
+}
+
+fn url(text: &OsStr) -> Option<String> {
+    let url = text.to_str()?;
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"))?;
+    (!rest.is_empty()).then(|| url.to_owned())
+}
+
+/// `N=HEX`. A register of SHA-384 has 48 bytes.
+fn pcr(text: &OsStr) -> Option<(u8, Vec<u8>)> {
+    let (index, digest) = text.to_str()?.split_once('=')?;
+    let index = index.parse().ok().filter(|index| usize::from(*index) < limits::PCRS)?;
+    Some((index, hex::decode(digest).filter(|digest| digest.len() == 48)?))
+}
+
+fn nonce(text: &OsStr) -> Option<Vec<u8>> {
+    hex::decode(text.to_str()?).filter(|nonce| !nonce.is_empty())
+}
+
 fn is_verbosity(flag: &str) -> bool {
     flag.len() > 1 && flag.starts_with('-') && flag[1..].bytes().all(|b| b == b'v')
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(args: &[&str]) -> Result<Request, String> {
-        parse(args.iter().map(OsString::from)).map_err(|e| e.to_string())
-    }
-
-    #[test]
-    fn run_takes_an_enclave_and_has_a_default_for_everything_else() {
-        let Ok(Request::Run(run)) = read(&["run", "--vsock", "cid:16"]) else { panic!() };
-        assert_eq!(run.enclave, Enclave::Cid(16));
-        assert_eq!((run.config, run.bind, run.verbosity), ("enclaver.yaml".into(), Ipv4Addr::LOCALHOST.into(), 0));
-        let args = ["run", "--vsock=uds:/v=1", "-p", "80:8080", "-p", "0:9", "--bind", "::1", "--config=x.yaml", "-vv"];
-        let Ok(Request::Run(run)) = read(&args) else { panic!() };
-        assert_eq!(run.enclave, Enclave::Uds("/v=1".into()));
-        assert_eq!(run.publish, [Choice { host: 80, port: 8080 }, Choice { host: 0, port: 9 }]);
-        assert_eq!((run.config, run.bind, run.verbosity), ("x.yaml".into(), "::1".parse().unwrap(), 2));
-    }
-
-    #[test]
-    fn everything_behind_two_dashes_is_the_applications() {
-        let Ok(Request::Local(local)) = read(&["local", "-p", "1:2", "--", "app", "--help", "--", "-v"]) else {
-            panic!()
-        };
-        assert_eq!(local.app, ["app", "--help", "--", "-v"]);
-        assert_eq!(local.verbosity, 0);
-    }
-
-    #[test]
-    fn streams_take_a_manifest_only_when_told() {
-        let stream = |name: &str| match read(&[name, "--vsock", "cid:1"]) {
-            Ok(Request::Follow(follow)) => (follow.stream, follow.config),
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(stream("logs"), (Stream::Log, None));
-        assert_eq!(stream("status"), (Stream::Status, None));
-        assert_eq!(read(&["check", "a.yaml"]), Ok(Request::Check("a.yaml".into())));
-    }
-
-    #[test]
-    fn every_sub_command_explains_itself_whatever_else_is_missing() {
-        for command in Command::ALL {
-            let Ok(Request::Help(text)) = read(&[command.name(), "--help"]) else { panic!("{command:?}") };
-            assert!(text.starts_with(&format!("usage: odyn-host {} ", command.name())));
-            assert!(USAGE.contains(&format!("odyn-host {} ", command.name())));
-        }
-        assert_eq!(read(&["--help"]), Ok(Request::Help(USAGE)));
-        assert_eq!(read(&["--version"]), Ok(Request::Version));
-    }
-
-    #[test]
-    fn a_wrong_command_line_says_which_argument_and_why() {
-        for (args, message) in [
-            (&[][..], "no sub-command; see odyn-host --help"),
-            (&["verify"], "no sub-command \"verify\"; see odyn-host --help"),
-            (&["run"], "--vsock is missing; see odyn-host run --help"),
-            (&["run", "--vsock"], "--vsock needs a value; see odyn-host run --help"),
-            (&["run", "--vsock", "16"], "--vsock \"16\": expected cid:N or uds:PATH; see odyn-host run --help"),
-            (&["run", "--vsock", "uds:"], "--vsock \"uds:\": expected cid:N or uds:PATH; see odyn-host run --help"),
-            (
-                &["run", "--vsock", "cid:4294967295"],
-                "--vsock \"cid:4294967295\": expected cid:N or uds:PATH; see odyn-host run --help",
-            ),
-            (&["run", "--bind", "x"], "--bind \"x\": expected an IP address; see odyn-host run --help"),
-            (&["run", "app"], "unexpected \"app\"; see odyn-host run --help"),
-            (&["local", "app"], "unexpected \"app\": the application goes behind --; see odyn-host local --help"),
-            (&["local", "--"], "-- APP is missing; see odyn-host local --help"),
-            (&["local", "--vsock", "cid:3"], "unknown flag \"--vsock\"; see odyn-host local --help"),
-            (&["local", "-p", "80"], "-p \"80\": expected HOSTPORT:PORT, two port numbers; see odyn-host local --help"),
-            (&["logs", "-p", "1:2"], "unknown flag \"-p\"; see odyn-host logs --help"),
-            (&["check"], "the manifest's name is missing; see odyn-host check --help"),
-            (&["check", "a", "b"], "unexpected \"b\"; see odyn-host check --help"),
-        ] {
-            assert_eq!(read(args).unwrap_err(), message);
-        }
-    }
-}
+mod tests;

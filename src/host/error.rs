@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use super::plan::ManifestError;
 use super::usage::UsageError;
+use super::verify::check::Failure;
 use crate::config::limits;
 use crate::sys::process::Exit;
 use crate::sys::signal::Signal;
@@ -56,6 +57,24 @@ pub enum Error {
     StartOdyn(PathBuf, io::Error),
     /// `odyn` itself ended before it told how the application did.
     OdynEnded(Exit),
+    /// The attestation document failed this check.
+    Verify(Failure),
+    /// The attestation document cannot be read from here.
+    Document(String, io::Error),
+    /// What came from here is larger than this many bytes, and no attestation document.
+    DocumentSize(String, usize),
+    /// What came from here is neither CBOR nor base64.
+    DocumentText(String),
+    /// This URL did not answer.
+    Fetch(String, Box<ureq::Error>),
+    /// This URL answered with this status and reason.
+    FetchStatus(String, u16, String),
+    /// The machine gives no random bytes for a nonce.
+    Random(io::Error),
+    /// The file of `--root` cannot be read.
+    RootFile(PathBuf, io::Error),
+    /// The file of `--root` does not hold one certificate in PEM.
+    RootPem(PathBuf),
     /// The application was asked to end by this signal, did not, and was killed.
     Killed(Signal),
 }
@@ -152,6 +171,19 @@ impl fmt::Display for Error {
             Self::OdynEnded(Exit::Signal(signal)) => {
                 write!(f, "odyn died of {signal} without telling how the application did")
             }
+            Self::Verify(failure) => write!(f, "verify: {failure}"),
+            Self::Document(name, e) => write!(f, "verify: cannot read {name}: {e}"),
+            Self::DocumentSize(name, limit) => {
+                write!(f, "verify: {name} gave more than {limit} bytes: no attestation document is that large")
+            }
+            Self::DocumentText(name) => write!(f, "verify: {name} holds neither CBOR nor base64"),
+            Self::Fetch(url, e) => write!(f, "verify: {url} did not answer: {e}"),
+            Self::FetchStatus(url, status, reason) => {
+                write!(f, "verify: {url} answered with status {status}: {reason}")
+            }
+            Self::Random(e) => write!(f, "verify: cannot read /dev/urandom: {e}"),
+            Self::RootFile(path, e) => write!(f, "verify: cannot read {}: {e}", path.display()),
+            Self::RootPem(path) => write!(f, "verify: {} does not hold one certificate in PEM", path.display()),
             Self::Killed(signal) => write!(f, "the application did not end on {signal} and was killed"),
         }
     }

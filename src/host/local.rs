@@ -45,6 +45,10 @@ pub fn run(options: &Local) -> Result<u8, Error> {
     for open in bridges.published() {
         say(format_args!("{open} -> app's 127.0.0.1:{}", open.port));
     }
+    if plan.attests {
+        let root = odyn::root_path(&temp);
+        say(format_args!("attestation is simulated: odyn-host verify --root {} accepts it", root.display()));
+    }
     let target = Target { enclave, status: plan.status, log: plan.log };
     let report = notifier.clone();
     watch::spawn(target.clone(), up, move |event| report.send(Event::Watch(event))).map_err(Error::Resources)?;

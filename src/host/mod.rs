@@ -4,7 +4,7 @@
 //! enclave; what the application asks of the world arrives at [`egress`], from `outbound`, and is dialled here; what
 //! the enclave reports is read by [`watch`] (or, one stream at a time, by [`follow`]). [`run`] puts these together for
 //! an enclave that exists, [`local`] for one that it plays itself by starting `odyn` beside it; [`check`] only reads a
-//! manifest.
+//! manifest, [`verify`] an attestation document.
 //!
 //! Promises: exits as the application did; a failed connection ends that connection and nothing else; everything this
 //! side waits for has a bound. Never decides what the application may reach: the policy is inside the measured image,
@@ -35,6 +35,8 @@ pub mod odyn;
 pub mod run;
 pub mod temp;
 
+pub mod verify;
+
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write};
@@ -52,6 +54,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Request::Run(options)) => run::run(&options),
         Ok(Request::Local(options)) => local::run(&options),
         Ok(Request::Follow(options)) => follow::run(&options),
+        Ok(Request::Verify(options)) => verify::run(&options),
         Ok(Request::Check(manifest)) => check::run(&manifest),
         Ok(Request::Help(text)) => print(text),
         Ok(Request::Version) => print(concat!("odyn-host ", env!("CARGO_PKG_VERSION"), "\n")),

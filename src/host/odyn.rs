@@ -21,6 +21,12 @@ pub fn vsock_path(temp: &TempDir) -> PathBuf {
     temp.path().join("vsock")
 }
 
+/// Where the enclave that lives in `temp` writes the root certificate of its simulated module.
+#[must_use]
+pub fn root_path(temp: &TempDir) -> PathBuf {
+    temp.path().join("root.pem")
+}
+
 /// Starts odyn with the application, in a process group of its own: a terminal's Ctrl-C is for us, who pass it on once.
 ///
 /// # Errors
@@ -31,6 +37,7 @@ pub fn start(options: &Local, temp: &TempDir) -> Result<Pid, Error> {
     vsock.push(vsock_path(temp));
     let mut command = Command::new(&program);
     command.args(["--no-bootstrap", "--nsm", "sim", "--vsock"]).arg(vsock);
+    command.arg("--sim-root").arg(root_path(temp));
     command.arg("--config-dir").arg(config_dir(&options.config, temp)?);
     // Both ends are on this machine, which can hold more of a burst than an enclave.
     command.args(["--log-bytes", "16777216"]);

@@ -23,6 +23,8 @@ pub struct Plan {
     pub ingress: Vec<Ingress>,
     /// Where it dials for egress; `None` when it may not, and then nobody listens.
     pub egress: Option<u32>,
+    /// It makes attestation documents for the application.
+    pub attests: bool,
     /// Where it tells its status.
     pub status: u32,
     /// Where it serves its log.
@@ -40,6 +42,7 @@ impl Plan {
         Ok(Self {
             ingress: ingress.map(|port| Ingress { port: port.port.number(), tls: port.tls.is_some() }).collect(),
             egress: manifest.egress.is_some().then_some(manifest.vsock_ports.egress.number().into()),
+            attests: manifest.api.is_some(),
             status: manifest.vsock_ports.status.number().into(),
             log: manifest.vsock_ports.log.number().into(),
         })
