@@ -15,6 +15,8 @@
 //! | [`inbound`] | host to application: ingress, with TLS where asked |
 //! | [`app`] | the application: start, signals, orphans, end |
 //! | [`outbound`] | application to world: canonical targets, policy, the forward proxy |
+//! | [`api`] | application to odyn: signing, encryption, attestation |
+//! | [`keys`] | the enclave's two keys |
 //! | [`pump`] | the two-way byte copy under inbound and outbound |
 //! | [`report`] | enclave to host: log and status |
 //! | [`nsm`] | the Nitro Secure Module behind one trait |
@@ -49,6 +51,10 @@ pub mod inbound;
 pub mod app;
 
 pub mod outbound;
+
+pub mod api;
+
+pub mod keys;
 
 pub mod pump;
 

@@ -8,7 +8,7 @@
 #![forbid(unsafe_code)]
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -80,11 +80,36 @@ impl Gate {
         state.inside += 1;
         Some(Pass(Arc::clone(self)))
     }
+
+    /// Enters if there is room now and the gate is open.
+    pub(crate) fn try_enter(self: &Arc<Self>) -> Option<Pass> {
+        let mut state = lock(&self.state);
+        if state.closed || state.inside >= self.limit {
+            return None;
+        }
+        state.inside += 1;
+        Some(Pass(Arc::clone(self)))
+    }
+
+    /// True when one more may enter.
+    pub(crate) fn has_room(&self) -> bool {
+        lock(&self.state).inside < self.limit
+    }
+
+    /// True once nobody is let in any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        lock(&self.state).closed
+    }
+
+    /// Readable once the gate is closed.
+    pub(crate) fn closed_fd(&self) -> BorrowedFd<'_> {
+        self.closed.as_fd()
+    }
 }
 
 /// The right to be inside; dropping it, by a panic too, makes room for the next.
 #[derive(Debug)]
-struct Pass(Arc<Gate>);
+pub(crate) struct Pass(Arc<Gate>);
 
 impl Drop for Pass {
     fn drop(&mut self) {

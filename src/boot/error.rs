@@ -10,6 +10,7 @@ use crate::app::command::CommandError;
 use crate::app::spawn::SpawnError;
 use crate::config::manifest::ManifestError;
 use crate::inbound::tls::TlsError;
+use crate::keys::KeyError;
 use crate::nsm::NsmError;
 
 /// A failure to start, told to the host as status `fatal`.
@@ -36,6 +37,10 @@ pub enum BootError {
     Entropy(EntropyError),
     /// The Nitro Secure Module is not there.
     Nsm(NsmError),
+    /// The Nitro Secure Module gives no keys.
+    Keys(KeyError),
+    /// An API cannot be served: which, and why.
+    Api(&'static str, io::Error),
     /// Orphans would not be ours.
     Subreaper(io::Error),
     /// Output cannot be captured.
@@ -76,6 +81,8 @@ impl fmt::Display for BootError {
             }
             Self::Entropy(e) => write!(f, "{e}"),
             Self::Nsm(e) => write!(f, "{e}"),
+            Self::Keys(e) => write!(f, "{e}"),
+            Self::Api(which, e) => write!(f, "cannot serve the {which}: {e}"),
             Self::Subreaper(e) => write!(f, "cannot become the reaper of orphans: {e}"),
             Self::Console(e) => write!(f, "cannot capture output: {e}"),
             Self::Thread(e) => write!(f, "out of threads or descriptors at start: {e}"),
@@ -102,4 +109,5 @@ from!(
     SpawnError => Spawn,
     EntropyError => Entropy,
     NsmError => Nsm,
+    KeyError => Keys,
 );

@@ -22,12 +22,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::api::route::Surface;
+use crate::api::{self, Api};
 use crate::app::command::{CommandError, Entrypoint};
 use crate::app::spawn::Output;
 use crate::app::{shutdown, spawn, supervise};
 use crate::config::limits;
 use crate::config::manifest::{Manifest, VsockPorts};
 use crate::inbound::{self, AppStart, tls};
+use crate::keys::Keys;
 use crate::nsm::Nsm;
 use crate::nsm::device::Device;
 use crate::outbound;
@@ -239,6 +242,7 @@ impl Odyn<'_> {
                 outbound::dial::Dialer::new(Arc::clone(transport), manifest.vsock_ports.egress.number().into());
             outbound::proxy::spawn(listener, &gate, egress.policy.clone(), dialer).map_err(BootError::Thread)?;
         }
+        self.start_apis(manifest)?;
         let app_start = AppStart::default();
         for ingress in &manifest.ingress {
             let port = ingress.port.number();
@@ -249,6 +253,23 @@ impl Odyn<'_> {
             inbound::spawn(port, tls, listener, &gate, Arc::clone(&app_start)).map_err(BootError::Thread)?;
         }
         Ok(app_start)
+    }
+
+    /// Makes the keys and serves both APIs with them. Without keys there is no start.
+    fn start_apis(&mut self, manifest: &Manifest) -> Result<(), BootError> {
+        let ports = [(Surface::Internal, manifest.api), (Surface::Auxiliary, manifest.aux_api)];
+        if ports.iter().all(|(_, port)| port.is_none()) {
+            return Ok(());
+        }
+        let nsm = self.nsm()?;
+        let api = Arc::new(Api::new(Keys::generate(nsm.as_ref())?, nsm));
+        for (surface, port) in ports {
+            let Some(port) = port.map(|port| port.number()) else { continue };
+            let listener = Listener::loopback(port).map_err(|e| BootError::Listen(surface.name(), port, e))?;
+            let gate = self.open_gate()?;
+            api::server::spawn(surface, &api, listener, &gate).map_err(|e| BootError::Api(surface.name(), e))?;
+        }
+        Ok(())
     }
 
     fn open_gate(&mut self) -> Result<Arc<crate::serve::Gate>, BootError> {

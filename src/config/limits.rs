@@ -24,6 +24,34 @@ pub const CHUNK_LINE: usize = 1 << 10;
 /// Longest trailer section behind the last chunk.
 pub const TRAILER: usize = 8 << 10;
 
+/// Largest API request body.
+pub const API_BODY: usize = 10 << 20;
+
+/// From the end of an API request's head to the end of its body. The client is on this machine: 10 MiB take it
+/// milliseconds.
+pub const API_BODY_READ: Duration = Duration::from_secs(10);
+
+/// Bytes of requests and answers that one API holds at once, all connections together: six of the largest bodies. What
+/// would go beyond is answered with 503.
+pub const API_HELD: usize = 64 << 20;
+
+/// Threads that serve one API's requests. The work is a few milliseconds of arithmetic or a turn at the NSM, which takes
+/// one caller at a time; enclaves have two to four CPUs.
+pub const API_HANDLERS: usize = 4;
+
+/// How long a request may take once it was read, waiting for a handler included: above the longest wait for the NSM.
+pub const API_ANSWER: Duration = Duration::from_secs(30);
+
+/// How long an API's client may take to read its answer.
+pub const API_ANSWER_READ: Duration = Duration::from_secs(10);
+
+/// How long a connection that is being closed is read from, so that its peer gets to see the last answer: closing with
+/// unread bytes resets the connection and may destroy the answer on its way.
+pub const API_LINGER: Duration = Duration::from_secs(2);
+
+/// Stack of an API handler's thread: point arithmetic in a debug build, and JSON nested 128 deep.
+pub const API_STACK: usize = 1 << 20;
+
 /// From a request's first byte (for a connection's first request: from the connection) to the end of its head.
 pub const HEADER_READ: Duration = Duration::from_secs(10);
 

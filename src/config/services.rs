@@ -68,7 +68,6 @@ impl Manifest {
     /// be started without it.
     pub fn unserved(&self) -> Option<&'static str> {
         let sections = [
-            ("api", self.api.is_some()),
             ("kms_proxy", self.kms_proxy.is_some()),
             ("storage.s3", self.storage.is_some()),
             ("helios_rpc", self.helios.is_some()),

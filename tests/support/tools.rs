@@ -40,3 +40,13 @@ pub fn installed(path: &str) -> Option<PathBuf> {
     }
     found
 }
+
+/// A file of the recorded data, or a note that the test is skipped.
+pub fn data(path: &str) -> Option<PathBuf> {
+    let dir = std::env::var_os("ODYN_TEST_DATA").map_or_else(|| "../shared/data".into(), PathBuf::from);
+    let found = Some(dir.join(path)).filter(|path| path.exists());
+    if found.is_none() {
+        eprintln!("skipped: no test data");
+    }
+    found
+}
