@@ -15,6 +15,7 @@
 //! | [`inbound`] | host to application: ingress, with TLS where asked |
 //! | [`app`] | the application: start, signals, orphans, end |
 //! | [`outbound`] | application to world: canonical targets, policy, the forward proxy |
+//! | [`http`] | HTTP/1.1 under outbound and the servers on loopback |
 //! | [`api`] | application to odyn: signing, encryption, attestation |
 //! | [`keys`] | the enclave's two keys |
 //! | [`pump`] | the two-way byte copy under inbound and outbound |
@@ -51,6 +52,8 @@ pub mod inbound;
 pub mod app;
 
 pub mod outbound;
+
+pub mod http;
 
 pub mod api;
 

@@ -28,7 +28,7 @@ pub(super) struct Wanted {
 pub(super) fn full(api: &Api, body: &[u8]) -> Result<Answer, ApiError> {
     // Every field is optional, and so is the object around them.
     let wanted = if body.is_empty() { Wanted::default() } else { Wanted::parse(api, Object::parse(body)?)? };
-    document(api, wanted).map(Answer::cbor)
+    document(api, wanted).map(|document| Answer::bytes("application/cbor", document))
 }
 
 /// POST `/v1/attestation` of the auxiliary API.
@@ -36,7 +36,7 @@ pub(super) fn nonce_only(api: &Api, body: &[u8]) -> Result<Answer, ApiError> {
     let nonce = if body.is_empty() { None } else { only_nonce(body)? };
     let nonce = nonce.map(|nonce| decode_base64(&nonce)).transpose();
     let nonce = nonce.map_err(|problem| ApiError::field("nonce", problem))?;
-    document(api, Wanted { nonce, ..Wanted::default() }).map(Answer::cbor)
+    document(api, Wanted { nonce, ..Wanted::default() }).map(|document| Answer::bytes("application/cbor", document))
 }
 
 /// The COSE_Sign1 document for `wanted`, its sizes checked first.

@@ -1,27 +1,25 @@
 //! The APIs: what the application may ask of odyn (contract section 7), and the part of it that it may pass on to others
 //! (section 8). Both share their handlers, the keys and the Nitro Secure Module.
 //!
-//! Promises: a request is read whole, within size and time, before a handler sees it; a few handlers serve everybody, so
-//! that a client that is slow, silent or many holds up nobody and costs no thread. Every failure is a status and a JSON
-//! body that names the field; no secret is in it.
+//! Promises: every failure is a status and a JSON body that names the field; no secret is in it. Requests come from
+//! [`http::server`](crate::http::server) whole and within their limits.
 
 #![forbid(unsafe_code)]
 
 mod attest;
-mod client;
 mod encrypt;
 pub mod error;
-mod front;
 mod json;
 pub mod route;
-pub mod server;
 mod sign;
 mod tx;
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::config::limits;
+use crate::http::service::{Answer, Plan, Request, Service, Work};
 use crate::keys::Keys;
 use crate::nsm::Nsm;
 use error::ApiError;
@@ -33,13 +31,37 @@ pub struct Api {
     nsm: Arc<dyn Nsm>,
 }
 
-/// What goes back to a client.
-#[derive(Debug, PartialEq, Eq)]
-struct Answer {
-    status: u16,
-    content_type: &'static str,
-    allow: Option<&'static str>,
-    body: Vec<u8>,
+/// The API as one of its two surfaces.
+pub struct Served {
+    /// Which.
+    pub surface: Surface,
+    /// What both share.
+    pub api: Arc<Api>,
+}
+
+impl Service for Served {
+    fn name(&self) -> &'static str {
+        self.surface.name()
+    }
+
+    fn plan(&self, _: &str, _: &str) -> Plan {
+        Plan::LOCAL
+    }
+
+    fn handlers(&self, work: Work) -> usize {
+        match work {
+            Work::Local => limits::API_HANDLERS,
+            Work::Remote => 0,
+        }
+    }
+
+    fn answer(&self, request: Request) -> Answer {
+        self.api.answer(self.surface, &request.method, &request.target, &request.body)
+    }
+
+    fn refusal(&self, status: u16, reason: &str) -> Answer {
+        refusal(status, reason)
+    }
 }
 
 impl Api {
@@ -52,7 +74,10 @@ impl Api {
     /// The answer to a whole request.
     fn answer(&self, surface: Surface, method: &str, target: &str, body: &[u8]) -> Answer {
         let served = route::route(surface, method, target).and_then(|endpoint| self.serve(endpoint, body));
-        served.unwrap_or_else(|e| Answer::error(&e))
+        served.unwrap_or_else(|e| {
+            let allow = e.allow().map(|methods| ("Allow", methods.to_owned()));
+            Answer { fields: allow.into_iter().collect(), ..refusal(e.status(), &e.to_string()) }
+        })
     }
 
     fn serve(&self, endpoint: Endpoint, body: &[u8]) -> Result<Answer, ApiError> {
@@ -78,22 +103,8 @@ impl Api {
     }
 }
 
-impl Answer {
-    fn json(value: &Value) -> Self {
-        Self { status: 200, content_type: "application/json", allow: None, body: value.to_string().into_bytes() }
-    }
-
-    fn cbor(body: Vec<u8>) -> Self {
-        Self { status: 200, content_type: "application/cbor", allow: None, body }
-    }
-
-    fn error(e: &ApiError) -> Self {
-        Self { allow: e.allow(), ..Self::refusal(e.status(), &e.to_string()) }
-    }
-
-    fn refusal(status: u16, error: &str) -> Self {
-        Self { status, ..Self::json(&json!({ "error": error })) }
-    }
+fn refusal(status: u16, error: &str) -> Answer {
+    Answer { status, ..Answer::json(&json!({ "error": error })) }
 }
 
 #[cfg(test)]

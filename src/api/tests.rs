@@ -1,5 +1,7 @@
 //! What the endpoints' tests share.
 
+use serde_json::Value;
+
 use super::*;
 use crate::keys::tests::{hex, keys};
 use crate::nsm::{AttestationRequest, NsmError};
@@ -33,8 +35,8 @@ pub(super) fn api_with_agreement(secret: &[u8]) -> Api {
 
 /// The JSON of an answer that went well.
 pub(super) fn call(answer: &Answer) -> Value {
-    assert_eq!((answer.status, answer.content_type), (200, "application/json"));
-    serde_json::from_slice(&answer.body).unwrap()
+    assert_eq!((answer.status, answer.content_type.as_str()), (200, "application/json"));
+    serde_json::from_slice(answer.body()).unwrap()
 }
 
 #[test]
@@ -78,6 +80,6 @@ fn storage_says_that_it_is_not_configured() {
     for path in ["/v1/s3/get", "/v1/s3/put", "/v1/s3/delete", "/v1/s3/list"] {
         let answer = api().answer(Surface::Internal, "POST", path, b"{}");
         assert_eq!(answer.status, 400);
-        assert_eq!(answer.body, br#"{"error":"S3 storage not configured"}"#);
+        assert_eq!(answer.body(), br#"{"error":"S3 storage not configured"}"#);
     }
 }

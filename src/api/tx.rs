@@ -3,7 +3,7 @@
 //! Promises: what is signed is canonical RLP, and for a raw payload byte for byte what came: numbers without leading
 //! zeroes, nothing behind the list. A transaction of another type, or one that is signed already, is refused.
 
-use rlp::{Rlp, RlpStream};
+use rlp::{PayloadInfo, Rlp, RlpStream};
 use serde_json::Value;
 
 use super::error::{ApiError, Problem, TransactionType};
@@ -226,11 +226,12 @@ fn bytes<'a>(item: &Rlp<'a>) -> Result<&'a [u8], Problem> {
     if item.is_data() { item.data().map_err(|_| Problem::Rlp) } else { Err(Problem::Rlp) }
 }
 
-/// The items of a list.
+/// The items of a list that is all there, with nothing behind it: the iterator would end without a word where the bytes
+/// do, and take what follows for further items.
 fn list_items<'a>(list: &Rlp<'a>) -> Result<Vec<Rlp<'a>>, Problem> {
-    // The iterator would end without a word where the bytes do.
-    let whole = list.payload_info().is_ok_and(|info| info.total() <= list.as_raw().len());
-    if whole && list.is_list() { Ok(list.iter().collect()) } else { Err(Problem::Rlp) }
+    let exact = |info: PayloadInfo| list.as_raw().len().checked_sub(info.header_len) == Some(info.value_len);
+    let exact = list.is_list() && list.payload_info().is_ok_and(exact);
+    if exact { Ok(list.iter().collect()) } else { Err(Problem::Rlp) }
 }
 
 #[cfg(test)]

@@ -23,12 +23,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::api::route::Surface;
-use crate::api::{self, Api};
+use crate::api::{Api, Served};
 use crate::app::command::{CommandError, Entrypoint};
 use crate::app::spawn::Output;
 use crate::app::{shutdown, spawn, supervise};
 use crate::config::limits;
 use crate::config::manifest::{Manifest, VsockPorts};
+use crate::http::server;
+use crate::http::service::Service;
 use crate::inbound::{self, AppStart, tls};
 use crate::keys::Keys;
 use crate::nsm::Nsm;
@@ -267,7 +269,8 @@ impl Odyn<'_> {
             let Some(port) = port.map(|port| port.number()) else { continue };
             let listener = Listener::loopback(port).map_err(|e| BootError::Listen(surface.name(), port, e))?;
             let gate = self.open_gate()?;
-            api::server::spawn(surface, &api, listener, &gate).map_err(|e| BootError::Api(surface.name(), e))?;
+            let service: Arc<dyn Service> = Arc::new(Served { surface, api: Arc::clone(&api) });
+            server::spawn(&service, listener, &gate).map_err(|e| BootError::Api(surface.name(), e))?;
         }
         Ok(())
     }

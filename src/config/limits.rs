@@ -28,8 +28,8 @@ pub const TRAILER: usize = 8 << 10;
 pub const API_BODY: usize = 10 << 20;
 
 /// From the end of an API request's head to the end of its body. The client is on this machine: 10 MiB take it
-/// milliseconds.
-pub const API_BODY_READ: Duration = Duration::from_secs(10);
+/// milliseconds. As long may it take to read the answer.
+pub const API_TRANSFER: Duration = Duration::from_secs(10);
 
 /// Bytes of requests and answers that one API holds at once, all connections together: six of the largest bodies. What
 /// would go beyond is answered with 503.
@@ -41,9 +41,6 @@ pub const API_HANDLERS: usize = 4;
 
 /// How long a request may take once it was read, waiting for a handler included: above the longest wait for the NSM.
 pub const API_ANSWER: Duration = Duration::from_secs(30);
-
-/// How long an API's client may take to read its answer.
-pub const API_ANSWER_READ: Duration = Duration::from_secs(10);
 
 /// How long a connection that is being closed is read from, so that its peer gets to see the last answer: closing with
 /// unread bytes resets the connection and may destroy the answer on its way.

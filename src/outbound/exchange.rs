@@ -10,11 +10,11 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Instant;
 
-use super::body::{BodyError, Follower};
-use super::head::{Fields, Framing, HeadError, RequestHead, ResponseHead, Scanner, Version};
-use super::peer::{Peer, WINDOW};
 use super::request::{forwarded_response, wants_upgrade};
 use crate::config::limits;
+use crate::http::body::{BodyError, Follower};
+use crate::http::head::{Fields, Framing, HeadError, RequestHead, ResponseHead, Scanner, Version};
+use crate::http::peer::{Peer, WINDOW};
 use crate::sys::poll::{Entry, Interest, poll};
 
 /// What follows a complete exchange.

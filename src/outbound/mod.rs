@@ -1,7 +1,7 @@
 //! From the application to the world: an HTTP/1.1 forward proxy on loopback whose only way out is a decision.
 //!
-//! Read in this order: [`hostname`] makes a target canonical, [`pattern`] and [`policy`] decide on it, [`head`], [`request`]
-//! and [`body`] read what the application sends, [`dial`] turns an `Allowed` into a connection through the host,
+//! Read in this order: [`hostname`] makes a target canonical, [`pattern`] and [`policy`] decide on it, [`request`] says
+//! what the application's head asks for, [`dial`] turns an `Allowed` into a connection through the host,
 //! [`exchange`] carries one request and its answer, [`proxy`] is the loop around them, [`answer`] what odyn says itself.
 //!
 //! Promises: nothing leaves without an [`policy::Allowed`], which only [`policy::Policy::decide`] makes, and what is
@@ -11,13 +11,10 @@
 #![forbid(unsafe_code)]
 
 pub mod answer;
-pub mod body;
 pub mod dial;
 pub mod exchange;
-pub mod head;
 pub mod hostname;
 pub mod pattern;
-pub mod peer;
 pub mod policy;
 pub mod proxy;
 pub mod request;

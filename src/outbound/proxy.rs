@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::answer;
-use super::body::Follower;
 use super::dial::{DialError, Dialer};
 use super::exchange::{self, After, ExchangeError, Failure};
-use super::head::{Framing, HeadError, RequestHead, Scanner};
 use super::hostname::Target;
-use super::peer::Peer;
 use super::policy::{Allowed, Decision, Policy};
 use super::request::{Wish, forwarded_request, wish};
 use crate::config::limits;
+use crate::http::body::Follower;
+use crate::http::head::{Framing, HeadError, RequestHead, Scanner};
+use crate::http::peer::Peer;
 use crate::pump::{self, Early, Ending};
 use crate::serve::Gate;
 use crate::sys::poll::{Entry, Interest, poll};

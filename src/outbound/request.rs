@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::head::{Fields, HeadError, RequestHead, ResponseHead, Version};
 use super::hostname::{Target, TargetError};
 use crate::config::port::Port;
+use crate::http::head::{Fields, HeadError, RequestHead, ResponseHead, Version};
 
 /// What a request wants of the proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ const ADDRESS: &str = "0x9d8A62f656a8d1615C1294fd71e9CFb3E4855A4F";
 fn attested(answer: Result<Answer, ApiError>) -> String {
     let answer = answer.unwrap();
     assert_eq!(answer.content_type, "application/cbor");
-    String::from_utf8(answer.body).unwrap()
+    String::from_utf8(answer.body().to_vec()).unwrap()
 }
 
 fn expected(nonce: Option<&[u8]>, public_key: &[u8], user_data: &[u8]) -> String {

@@ -151,6 +151,6 @@ fn raw_payloads_that_are_not_this_type_or_not_canonical_are_refused() {
         (vec![2, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], "not canonical RLP"),
     ] {
         let error = error(&raw(&bytes));
-        assert!(error.contains(told), "{error:?} lacks {told:?}");
+        assert!(error.contains(told), "{bytes:02x?}: {error:?} lacks {told:?}");
     }
 }

@@ -2,13 +2,16 @@
 
 use std::io;
 use std::net::Shutdown;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use super::body::Follower;
+use super::chunks::Chunks;
+use super::head::{Framing, HeadError, RequestHead, Scanner, Version};
+use super::peer::Peer;
 use super::server::{announce_close, refusal};
+use super::service::{Plan, Service, Work};
 use crate::config::limits;
-use crate::outbound::body::Follower;
-use crate::outbound::head::{Framing, HeadError, RequestHead, Scanner, Version};
-use crate::outbound::peer::Peer;
 use crate::serve::Pass;
 use crate::sys::poll::Interest;
 use crate::sys::socket::Socket;
@@ -18,6 +21,7 @@ pub(super) struct Client {
     /// Never used again.
     pub(super) id: u64,
     pub(super) peer: Peer,
+    service: Arc<dyn Service>,
     state: State,
     /// When the state ends by itself.
     pub(super) deadline: Instant,
@@ -27,39 +31,52 @@ pub(super) struct Client {
 enum State {
     /// A head is being read.
     Head(Scanner),
-    /// A body is being read: so much of the input belongs to it.
-    Body { head: RequestHead, follower: Follower, length: usize, chunked: bool },
+    /// A body is being read.
+    Body(Upload),
     /// A whole request waits for a handler.
-    Ready(Request),
+    Ready(Whole),
     /// A handler has it.
-    Handled { close: bool },
-    /// The answer is being sent.
-    Answering { close: bool },
+    Handled { close: bool, transfer: Duration },
+    /// The answer is being sent: this, behind what the peer holds already.
+    Answering { rest: Chunks, close: bool },
     /// Everything is sent; what still comes is thrown away.
     Lingering,
     /// To be dropped.
     Gone,
 }
 
-/// A request, whole and within all limits.
-pub(super) struct Request {
-    /// What goes to tiny_http.
-    pub(super) bytes: Vec<u8>,
+/// A body on its way.
+struct Upload {
+    head: RequestHead,
+    plan: Plan,
+    follower: Follower,
+    chunked: bool,
+    /// Its data, unless it is chunked: then it stays in the peer's input, framing and all, until it is complete.
+    data: Chunks,
+    /// How much of the peer's input belongs to it.
+    length: usize,
+}
+
+/// A request, whole and within all limits, as it goes to `tiny_http`.
+pub(super) struct Whole {
+    pub(super) head: Vec<u8>,
+    pub(super) body: Chunks,
     /// An answer to it has no body.
     pub(super) is_head: bool,
+    plan: Plan,
     close: bool,
 }
 
 impl Client {
-    pub(super) fn new(id: u64, socket: Socket, pass: Pass) -> Self {
+    pub(super) fn new(id: u64, socket: Socket, service: Arc<dyn Service>, pass: Pass) -> Self {
         let deadline = Instant::now() + limits::HEADER_READ;
-        Self { id, peer: Peer::new(socket), state: State::Head(Scanner::default()), deadline, _pass: pass }
+        Self { id, peer: Peer::new(socket), service, state: State::Head(Scanner::default()), deadline, _pass: pass }
     }
 
     /// What to poll for.
     pub(super) fn interest(&self) -> Interest {
         match self.state {
-            State::Head(_) | State::Body { .. } | State::Lingering => Interest::READ,
+            State::Head(_) | State::Body(_) | State::Lingering => Interest::READ,
             State::Answering { .. } => Interest::WRITE,
             _ => Interest::default(),
         }
@@ -76,8 +93,13 @@ impl Client {
 
     /// Bytes held for it.
     pub(super) fn held(&self) -> usize {
-        let ready = if let State::Ready(request) = &self.state { request.bytes.len() } else { 0 };
-        self.peer.input.len() + self.peer.output.len() + ready
+        let waiting = match &self.state {
+            State::Body(upload) => upload.data.len(),
+            State::Ready(request) => request.head.len() + request.body.len(),
+            State::Answering { rest, .. } => rest.len(),
+            _ => 0,
+        };
+        self.peer.input.len() + self.peer.output.len() + waiting
     }
 
     /// Goes on after `poll` said that it could. `full`: no more bytes may be held.
@@ -88,8 +110,8 @@ impl Client {
     }
 
     fn try_proceed(&mut self, full: bool) -> io::Result<()> {
-        match self.state {
-            State::Head(_) | State::Body { .. } => {
+        match &mut self.state {
+            State::Head(_) | State::Body(_) => {
                 let begun = !self.peer.input.is_empty();
                 self.peer.receive()?;
                 if !begun && !self.peer.input.is_empty() && matches!(self.state, State::Head(_)) {
@@ -101,10 +123,13 @@ impl Client {
                 }
                 self.advance();
             }
-            State::Answering { close } => {
+            State::Answering { rest, close } => {
+                let close = *close;
                 self.peer.send()?;
-                if self.peer.output.is_empty() {
-                    self.answered(close)?;
+                while self.peer.output.is_empty() {
+                    let Some(piece) = rest.pop() else { return self.answered(close) };
+                    self.peer.output = piece;
+                    self.peer.send()?;
                 }
             }
             State::Lingering => {
@@ -123,51 +148,49 @@ impl Client {
     pub(super) fn expire(&mut self) {
         match self.state {
             State::Head(_) if self.peer.input.is_empty() => self.state = State::Gone,
-            State::Head(_) | State::Body { .. } => self.refuse(408, "the request did not arrive in time"),
+            State::Head(_) | State::Body(_) => self.refuse(408, "the request did not arrive in time"),
             State::Ready(_) | State::Handled { .. } => self.refuse(503, "no answer in time; try again"),
             State::Answering { .. } | State::Lingering | State::Gone => self.state = State::Gone,
         }
     }
 
-    /// The whole request, once.
-    pub(super) fn take_request(&mut self) -> Option<Request> {
-        if !matches!(self.state, State::Ready(_)) {
-            return None;
-        }
+    /// The whole request, once, if it is for this kind of handler.
+    pub(super) fn take_request(&mut self, work: Work) -> Option<Whole> {
         match std::mem::replace(&mut self.state, State::Gone) {
-            State::Ready(request) => {
-                self.state = State::Handled { close: request.close };
+            State::Ready(request) if request.plan.work == work => {
+                self.state = State::Handled { close: request.close, transfer: request.plan.transfer };
                 Some(request)
             }
-            _ => None,
-        }
-    }
-
-    /// A handler's answer, as bytes; `None` when there is none.
-    pub(super) fn answer(&mut self, answer: Option<Vec<u8>>) {
-        // It may have been told in the meantime that none came in time.
-        let State::Handled { close } = self.state else { return };
-        match answer {
-            Some(mut bytes) => {
-                if close {
-                    announce_close(&mut bytes);
-                }
-                self.begin_answer(bytes, close);
+            other => {
+                self.state = other;
+                None
             }
-            None => self.refuse(503, "a defect in odyn; its log names the place"),
         }
     }
 
-    fn refuse(&mut self, status: u16, error: &str) {
-        self.peer.input = Vec::new();
-        self.begin_answer(refusal(status, error), true);
+    /// A handler's answer; `None` when there is none.
+    pub(super) fn answer(&mut self, answer: Option<Chunks>) {
+        // It may have been told in the meantime that none came in time.
+        let State::Handled { close, transfer } = self.state else { return };
+        let Some(mut rest) = answer else { return self.refuse(503, "a defect in odyn; its log names the place") };
+        let mut first = rest.pop().unwrap_or_default();
+        if close {
+            announce_close(&mut first);
+        }
+        self.begin_answer(&first, rest, close, transfer);
     }
 
-    fn begin_answer(&mut self, bytes: Vec<u8>, close: bool) {
+    fn refuse(&mut self, status: u16, reason: &str) {
+        self.peer.input = Vec::new();
+        let answer = refusal(self.service.refusal(status, reason));
+        self.begin_answer(&answer, Chunks::default(), true, limits::API_TRANSFER);
+    }
+
+    fn begin_answer(&mut self, first: &[u8], rest: Chunks, close: bool, patience: Duration) {
         // Behind a `100 Continue` that the client has not taken yet.
-        self.peer.output.extend_from_slice(&bytes);
-        self.state = State::Answering { close };
-        self.deadline = Instant::now() + limits::API_ANSWER_READ;
+        self.peer.output.extend_from_slice(first);
+        self.state = State::Answering { rest, close };
+        self.deadline = Instant::now() + patience;
         // Nearly always there is room; if not, poll says when.
         self.proceed(false);
     }
@@ -200,7 +223,7 @@ impl Client {
                 Err(e) => self.refuse_head(e),
             }
         }
-        if matches!(self.state, State::Body { .. }) {
+        if matches!(self.state, State::Body(_)) {
             self.advance_body();
         }
     }
@@ -211,8 +234,9 @@ impl Client {
             Ok(parsed) => parsed,
             Err(e) => return self.refuse_head(e),
         };
-        if matches!(framing, Framing::Length(length) if length > limits::API_BODY as u64) {
-            return self.refuse(413, "the body is larger than 10 MiB");
+        let plan = self.service.plan(&head.method, &head.target);
+        if matches!(framing, Framing::Length(length) if length > plan.body as u64) {
+            return self.refuse_size(plan);
         }
         if head.fields.lists("expect", "100-continue") && self.peer.input.is_empty() && framing != Framing::Length(0) {
             self.peer.output.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -221,38 +245,55 @@ impl Client {
                 return;
             }
         }
-        self.deadline = Instant::now() + limits::API_BODY_READ;
-        let chunked = framing == Framing::Chunked;
-        self.state = State::Body { head, follower: Follower::new(framing), length: 0, chunked };
+        self.deadline = Instant::now() + plan.transfer;
+        let (chunked, follower) = (framing == Framing::Chunked, Follower::new(framing));
+        self.state = State::Body(Upload { head, plan, follower, chunked, data: Chunks::default(), length: 0 });
     }
 
     fn advance_body(&mut self) {
-        let State::Body { follower, length, .. } = &mut self.state else { return };
-        match follower.advance(self.peer.input.get(*length..).unwrap_or_default()) {
-            Ok(more) => *length += more,
-            Err(_) => return self.refuse(400, "body: malformed chunk"),
+        let State::Body(upload) = &mut self.state else { return };
+        let Ok(more) = upload.follower.advance(self.peer.input.get(upload.length..).unwrap_or_default()) else {
+            return self.refuse(400, "body: malformed chunk");
+        };
+        if upload.chunked {
+            upload.length += more;
+        } else {
+            upload.data.push(self.peer.take(more));
         }
+        let (plan, done) = (upload.plan, upload.follower.is_done());
         // Chunked, and counted with its framing.
-        if *length > limits::API_BODY && !follower.is_done() || *length > 2 * limits::API_BODY {
-            return self.refuse(413, "the body is larger than 10 MiB");
+        if upload.length > plan.body && !done || upload.length > 2 * plan.body {
+            return self.refuse_size(plan);
         }
-        if !follower.is_done() {
+        if !done {
             if self.peer.ended {
                 self.state = State::Gone;
             }
             return;
         }
-        let State::Body { head, length, chunked, .. } = std::mem::replace(&mut self.state, State::Gone) else { return };
-        let body = self.peer.take(length);
-        let body = if chunked { dechunk(&body) } else { Some(body) };
-        match body {
-            Some(body) if body.len() <= limits::API_BODY => {
-                self.state = State::Ready(Request::new(&head, &body));
-                self.deadline = Instant::now() + limits::API_ANSWER;
-            }
-            Some(_) => self.refuse(413, "the body is larger than 10 MiB"),
-            None => self.refuse(400, "body: malformed chunk"),
+        let State::Body(upload) = std::mem::replace(&mut self.state, State::Gone) else { return };
+        let body = if upload.chunked {
+            let Some(data) = dechunk(&self.peer.take(upload.length)) else {
+                return self.refuse(400, "body: malformed chunk");
+            };
+            Chunks::from(data)
+        } else {
+            upload.data
+        };
+        if body.len() > plan.body {
+            return self.refuse_size(plan);
         }
+        match Whole::new(&upload.head, plan, body, self.service.fields()) {
+            Some(request) => {
+                self.state = State::Ready(request);
+                self.deadline = Instant::now() + plan.answer;
+            }
+            None => self.refuse(400, "request: a character beyond ASCII in a field that is needed"),
+        }
+    }
+
+    fn refuse_size(&mut self, plan: Plan) {
+        self.refuse(413, &format!("the body is larger than {} MiB", plan.body >> 20));
     }
 
     fn refuse_head(&mut self, e: HeadError) {
@@ -264,13 +305,22 @@ impl Client {
     }
 }
 
-impl Request {
-    /// Rewritten: of its fields, only the body's length means anything to a handler.
-    fn new(head: &RequestHead, body: &[u8]) -> Self {
+impl Whole {
+    /// Rewritten: of its fields, only the body's length and those `kept` mean anything to a handler. `None` when one of
+    /// them is not what `tiny_http` reads.
+    fn new(head: &RequestHead, plan: Plan, body: Chunks, kept: &[&str]) -> Option<Self> {
         let RequestHead { method, target, .. } = head;
-        let start = format!("{method} {target} HTTP/1.1\r\nHost: odyn\r\nContent-Length: {}\r\n\r\n", body.len());
+        let length = body.len();
+        let mut bytes =
+            format!("{method} {target} HTTP/1.1\r\nHost: odyn\r\nContent-Length: {length}\r\n").into_bytes();
+        for name in kept {
+            for value in head.fields.all(name) {
+                bytes.extend_from_slice(&[name.as_bytes(), b": ", value, b"\r\n"].concat());
+            }
+        }
+        bytes.extend_from_slice(b"\r\n");
         let close = head.version == Version::V10 || head.fields.lists("connection", "close");
-        Self { bytes: [start.as_bytes(), body].concat(), is_head: method == "HEAD", close }
+        bytes.is_ascii().then(|| Self { head: bytes, body, is_head: method == "HEAD", plan, close })
     }
 }
 

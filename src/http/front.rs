@@ -1,23 +1,21 @@
-//! The thread between an API's clients and its handlers: all connections in one `poll`.
+//! The thread between a server's clients and its handlers: all connections in one `poll`.
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::client::{Client, Request};
-use super::route::Surface;
+use super::client::Client;
+use super::lane::{Broken, Lane};
+use super::service::Service;
 use crate::config::limits;
-use crate::outbound::head::{Framing, ResponseHead, Scanner};
-use crate::outbound::peer::Peer;
 use crate::report::logger::Throttle;
 use crate::serve::Gate;
 use crate::sys::poll::{Entry, Interest, poll};
-use crate::sys::socket::Socket;
 use crate::transport::Listener;
 
 /// A listener, its clients, and the way to its handlers.
 pub(super) struct Front {
-    surface: Surface,
+    service: Arc<dyn Service>,
     listener: Listener,
     gate: Arc<Gate>,
     clients: Vec<Client>,
@@ -26,67 +24,9 @@ pub(super) struct Front {
     troubles: Throttle,
 }
 
-/// A connection to tiny_http, which carries one request at a time.
-struct Lane {
-    peer: Peer,
-    /// Whose request it carries, unless it carries none.
-    task: Option<Task>,
-}
-
-struct Task {
-    client: u64,
-    is_head: bool,
-    scanner: Scanner,
-    /// The answer's length, once its head is there.
-    length: Option<usize>,
-}
-
-impl Lane {
-    fn carry(&mut self, client: u64, request: Request) {
-        self.task = Some(Task { client, is_head: request.is_head, scanner: Scanner::default(), length: None });
-        self.peer.output = request.bytes;
-        // An error shows again, when the answer is read.
-        let _ = self.peer.send();
-    }
-
-    fn interest(&self) -> Interest {
-        Interest { readable: true, writable: !self.peer.output.is_empty() }
-    }
-
-    /// The whole answer and whose it is, once it is there; `Err` when the lane is broken.
-    fn proceed(&mut self) -> Result<Option<(u64, Vec<u8>)>, ()> {
-        if self.peer.send().is_err() || self.peer.receive().is_err() || self.peer.ended {
-            return Err(());
-        }
-        let Some(task) = &mut self.task else {
-            // Bytes that nobody asked for would be the next client's answer.
-            return if self.peer.input.is_empty() { Ok(None) } else { Err(()) };
-        };
-        if task.length.is_none() {
-            let head = task.scanner.head_length(&self.peer.input, limits::RESPONSE_HEAD).map_err(drop)?;
-            let Some(head) = head else { return Ok(None) };
-            let bytes = self.peer.input.get(..head).unwrap_or_default();
-            let method = if task.is_head { "HEAD" } else { "GET" };
-            let framing = ResponseHead::parse(bytes).and_then(|parsed| parsed.framing(method)).map_err(drop)?;
-            let Framing::Length(body) = framing else { return Err(()) };
-            task.length = Some(head.saturating_add(usize::try_from(body).map_err(drop)?));
-        }
-        match task.length {
-            Some(length) if self.peer.input.len() >= length => {
-                let client = task.client;
-                self.task = None;
-                Ok(Some((client, self.peer.take(length))))
-            }
-            _ => Ok(None),
-        }
-    }
-}
-
 impl Front {
-    pub(super) fn new(surface: Surface, listener: Listener, gate: Arc<Gate>, lanes: Vec<Socket>) -> Self {
-        let lane = |socket| Lane { peer: Peer::new(socket), task: None };
-        let lanes = lanes.into_iter().map(lane).collect();
-        Self { surface, listener, gate, clients: Vec::new(), lanes, next_id: 0, troubles: Throttle::default() }
+    pub(super) fn new(service: Arc<dyn Service>, listener: Listener, gate: Arc<Gate>, lanes: Vec<Lane>) -> Self {
+        Self { service, listener, gate, clients: Vec::new(), lanes, next_id: 0, troubles: Throttle::default() }
     }
 
     /// Until the gate is closed and the last client is through.
@@ -115,13 +55,13 @@ impl Front {
         // A closed gate stays readable.
         let closed = if open { Interest::READ } else { Interest::default() };
         let mut entries = vec![Entry::new(self.listener.as_fd(), wanted), Entry::new(self.gate.closed_fd(), closed)];
-        let lanes = self.lanes.iter().map(|lane| Entry::new(lane.peer.socket.as_fd(), lane.interest()));
+        let lanes = self.lanes.iter().map(|lane| Entry::new(lane.as_fd(), lane.interest()));
         entries.extend(lanes);
         let clients = self.clients.iter().map(|client| Entry::new(client.peer.socket.as_fd(), client.interest()));
         entries.extend(clients);
         let timeout = self.clients.iter().map(|client| client.deadline.saturating_duration_since(now)).min();
         if let Err(e) = poll(&mut entries, timeout) {
-            self.troubles.warn(format_args!("{}: waiting for requests failed: {e}", self.surface.name()));
+            self.troubles.warn(format_args!("{}: waiting for requests failed: {e}", self.service.name()));
             std::thread::sleep(limits::ACCEPT_PAUSE);
         }
         let ready = |entry: &Entry| entry.readable() || entry.writable();
@@ -129,10 +69,11 @@ impl Front {
         let lanes = entries.iter().take(first_client).skip(2).map(ready).collect();
         let clients: Vec<bool> = entries.iter().skip(first_client).map(ready).collect();
         drop(entries);
+        let most = self.service.held();
         let mut held: usize = self.clients.iter().map(Client::held).sum();
         for (client, _) in self.clients.iter_mut().zip(clients).filter(|(_, ready)| *ready) {
             held = held.saturating_sub(client.held());
-            client.proceed(held > limits::API_HELD);
+            client.proceed(held > most);
             held += client.held();
         }
         lanes
@@ -141,7 +82,7 @@ impl Front {
     fn proceed_lanes(&mut self, ready: &[bool]) {
         let mut at = 0;
         let clients = &mut self.clients;
-        let name = self.surface.name();
+        let name = self.service.name();
         self.lanes.retain_mut(|lane| {
             at += 1;
             if !ready.get(at - 1).copied().unwrap_or(false) {
@@ -155,10 +96,10 @@ impl Front {
             match lane.proceed() {
                 Ok(Some((client, bytes))) => answer(client, Some(bytes)),
                 Ok(None) => {}
-                Err(()) => {
+                Err(Broken) => {
                     log::error!("{name}: lost a handler");
-                    if let Some(task) = &lane.task {
-                        answer(task.client, None);
+                    if let Some(client) = lane.client() {
+                        answer(client, None);
                     }
                     return false;
                 }
@@ -175,13 +116,14 @@ impl Front {
     /// Gives waiting requests to free lanes. Clients take turns: whoever was served goes to the end.
     fn assign(&mut self) {
         let mut served = Vec::new();
-        for lane in self.lanes.iter_mut().filter(|lane| lane.task.is_none()) {
-            let ready = self.clients.iter_mut().find_map(|client| Some((client.id, client.take_request()?)));
-            let Some((client, request)) = ready else { break };
+        for lane in self.lanes.iter_mut().filter(|lane| lane.client().is_none()) {
+            let work = lane.work;
+            let ready = self.clients.iter_mut().find_map(|client| Some((client.id, client.take_request(work)?)));
+            let Some((client, request)) = ready else { continue };
             lane.carry(client, request);
             served.push(client);
         }
-        if self.clients.len() > limits::API_HANDLERS {
+        if !served.is_empty() && self.clients.len() > self.lanes.len() {
             self.clients.sort_by_key(|client| served.contains(&client.id));
         }
     }
@@ -191,12 +133,12 @@ impl Front {
             let Some(pass) = self.gate.try_enter() else { return };
             match self.listener.accept() {
                 Ok(socket) => {
-                    self.clients.push(Client::new(self.next_id, socket, pass));
+                    self.clients.push(Client::new(self.next_id, socket, Arc::clone(&self.service), pass));
                     self.next_id += 1;
                 }
                 Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => return,
                 Err(e) => {
-                    self.troubles.warn(format_args!("{}: accepting failed: {e}", self.surface.name()));
+                    self.troubles.warn(format_args!("{}: accepting failed: {e}", self.service.name()));
                     std::thread::sleep(limits::ACCEPT_PAUSE);
                     return;
                 }

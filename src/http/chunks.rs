@@ -1,0 +1,61 @@
+//! Bytes in pieces, so that a large body is let go of piece by piece while it moves on.
+
+use std::collections::VecDeque;
+
+/// Pieces smaller than this are put together: a client that sends byte by byte must not cost a piece each.
+const PIECE: usize = 64 << 10;
+
+/// A queue of bytes.
+#[derive(Debug, Default)]
+pub(super) struct Chunks {
+    pieces: VecDeque<Vec<u8>>,
+    length: usize,
+}
+
+impl Chunks {
+    /// Bytes in it.
+    pub(super) fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Adds bytes at the end.
+    pub(super) fn push(&mut self, mut bytes: Vec<u8>) {
+        self.length += bytes.len();
+        match self.pieces.back_mut() {
+            Some(last) if last.len() + bytes.len() <= PIECE => last.append(&mut bytes),
+            _ if bytes.is_empty() => {}
+            _ => self.pieces.push_back(bytes),
+        }
+    }
+
+    /// Takes the first piece.
+    pub(super) fn pop(&mut self) -> Option<Vec<u8>> {
+        let piece = self.pieces.pop_front()?;
+        self.length -= piece.len();
+        Some(piece)
+    }
+}
+
+impl From<Vec<u8>> for Chunks {
+    fn from(bytes: Vec<u8>) -> Self {
+        let mut chunks = Self::default();
+        chunks.push(bytes);
+        chunks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_come_out_as_they_went_in_and_single_ones_share_a_piece() {
+        let mut chunks = Chunks::from(vec![0; PIECE]);
+        (0..100).for_each(|byte| chunks.push(vec![byte]));
+        chunks.push(vec![7; PIECE]);
+        chunks.push(Vec::new());
+        assert_eq!(chunks.len(), 2 * PIECE + 100);
+        let sizes: Vec<usize> = std::iter::from_fn(|| chunks.pop()).map(|piece| piece.len()).collect();
+        assert_eq!((sizes, chunks.len()), (vec![PIECE, 100, PIECE], 0));
+    }
+}
