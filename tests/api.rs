@@ -2,6 +2,7 @@
 
 mod abuse;
 mod bodies;
+mod clients;
 mod endpoints;
 
 use std::io::{BufRead, BufReader, Read, Write};
