@@ -7,9 +7,11 @@
 #
 # How a test finds them, in $ODYN_TEST_TOOLS (absolute):
 #
-#   bin/python3             Python with requests, httpx and websockets:  bin/python3 tests/clients/requests_client.py ...
+#   bin/python3             Python with requests, httpx, websockets, eth_account, cryptography and cbor2:
+#                           bin/python3 tests/clients/requests_client.py ...
 #   bin/go_client           tests/clients/go_client.go, built
-#   node_modules/undici     which tests/clients/undici_client.mjs finds by itself:  node tests/clients/undici_client.mjs ...
+#   node_modules/           undici, ethers and cborg; a client is told the folder or finds it by the variable:
+#                           node tests/clients/undici_client.mjs ...
 #   curl, node, openssl     on PATH
 #
 # $ODYN_TEST_REQUIRE=1 makes a test that would skip for want of a tool fail instead, =all one that wants root too. Plain `cargo test` sets neither:
@@ -87,7 +89,7 @@ machine_tools
     flock 9 # two runs at once: the second waits for the first one's tools
     # A folder that someone emptied by half is made anew.
     [ -x "$ODYN_TEST_TOOLS/bin/python3" ] || rm -f "$ODYN_TEST_TOOLS/python.stamp"
-    [ -d "$ODYN_TEST_TOOLS/node_modules/undici" ] || rm -f "$ODYN_TEST_TOOLS/node.stamp"
+    [ -d "$ODYN_TEST_TOOLS/node_modules/ethers" ] || rm -f "$ODYN_TEST_TOOLS/node.stamp"
     [ -x "$ODYN_TEST_TOOLS/bin/go_client" ] || rm -f "$ODYN_TEST_TOOLS/go.stamp"
     # A venv is bound to its interpreter and its place. --clear empties the folder, the other stamps too: it comes first.
     interpreter=$(mktemp)
@@ -95,7 +97,7 @@ machine_tools
     unless_stamped python "installing the Python clients and the Go toolchain" install_python \
         "$clients/requirements.txt" "$interpreter"
     rm -f "$interpreter"
-    unless_stamped node "installing undici" install_node "$clients/package-lock.json"
+    unless_stamped node "installing the Node clients" install_node "$clients/package-lock.json"
     unless_stamped go "building the Go client (some minutes, once)" build_go \
         "$clients/requirements.txt" "$clients/go_client.go"
 ) 9> "$ODYN_TEST_TOOLS.lock"

@@ -2,7 +2,9 @@
 
 mod abuse;
 mod bodies;
+mod clients;
 mod endpoints;
+mod readme;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
