@@ -5,8 +5,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64ct::{Base64, Encoding};
 use odyn::nsm::{AttestationRequest, Nsm};
 use odyn::sim::nsm::Simulated;
 
@@ -60,7 +59,7 @@ fn a_simulated_document_verifies_with_its_root_and_is_printed_as_json() {
     let asked = verify(&["--doc", file, "--root", &root, "--pcr", &zeroes]);
     assert_eq!((asked.status.code(), stderr(&asked).as_str()), (Some(0), ""));
 
-    let text = STANDARD.encode(&document);
+    let text = Base64::encode_string(&document);
     let piped = verify_input(&["--doc", "-", "--root", &root], format!("{text}\n").as_bytes());
     assert_eq!((piped.status.code(), &piped.stdout), (Some(0), &good.stdout), "{}", stderr(&piped));
 }
@@ -127,7 +126,7 @@ fn a_url_is_sent_a_new_nonce_and_must_give_it_back() {
     let (nsm, _dir, root) = module();
     let url = serve(move |body| {
         let asked: serde_json::Value = serde_json::from_slice(body).unwrap();
-        let nonce = STANDARD.decode(asked["nonce"].as_str().unwrap()).unwrap();
+        let nonce = Base64::decode_vec(asked["nonce"].as_str().unwrap()).unwrap();
         assert_eq!((nonce.len(), asked.as_object().unwrap().len()), (32, 1));
         ok(&nsm.attest(&request(&nonce)).unwrap())
     });

@@ -4,8 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64ct::{Base64, Encoding};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use ureq::Agent;
@@ -44,8 +43,9 @@ fn decode(bytes: Vec<u8>) -> Option<Vec<u8>> {
     if bytes.first().is_none_or(|first| !first.is_ascii()) {
         return Some(bytes);
     }
-    let text: Vec<u8> = bytes.into_iter().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    STANDARD.decode(text).ok()
+    // Of one spelling, padding included, as `base64` and openssl write it; where its lines end is up to them.
+    let text: String = String::from_utf8(bytes).ok()?.split_ascii_whitespace().collect();
+    Base64::decode_vec(&text).ok()
 }
 
 /// Asks the enclave behind `url` for a document with `nonce`: one POST as contract section 7 has it. Follows no redirect,
@@ -63,7 +63,7 @@ pub fn post(url: &str, nonce: &[u8]) -> Result<Vec<u8>, Error> {
         .user_agent(concat!("odyn-host/", env!("CARGO_PKG_VERSION")))
         .build();
     let failed = |e| Error::Fetch(url.to_owned(), Box::new(e));
-    let request = serde_json::json!({ "nonce": STANDARD.encode(nonce) }).to_string();
+    let request = serde_json::json!({ "nonce": Base64::encode_string(nonce) }).to_string();
     let agent = Agent::new_with_config(config);
     let mut response = agent.post(url).content_type("application/json").send(request).map_err(failed)?;
     let body = response.body_mut().with_config().limit(limits::VERIFY_INPUT as u64).read_to_vec();

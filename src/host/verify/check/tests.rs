@@ -1,7 +1,6 @@
 use std::path::PathBuf;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64ct::{Base64, Encoding};
 
 use super::*;
 use crate::host::verify::print;
@@ -13,8 +12,8 @@ const THEN: Duration = Duration::from_secs(1_695_049_470);
 fn real() -> Option<Vec<u8>> {
     let beside = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data"));
     let folder = std::env::var_os("ODYN_TEST_DATA").map_or_else(beside, PathBuf::from);
-    match std::fs::read(folder.join("attestation/valid-doc.b64")) {
-        Ok(text) => Some(STANDARD.decode(text.trim_ascii()).unwrap()),
+    match std::fs::read_to_string(folder.join("attestation/valid-doc.b64")) {
+        Ok(text) => Some(Base64::decode_vec(text.trim_ascii()).unwrap()),
         Err(_) => {
             eprintln!("skipped: no test data");
             None
