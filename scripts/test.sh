@@ -8,6 +8,8 @@
 # How a test finds them, in $ODYN_TEST_TOOLS (absolute):
 #
 #   bin/python3             Python with requests, httpx and websockets:  bin/python3 tests/clients/requests_client.py ...
+#   bin/st, bin/openapi-spec-validator
+#                           Schemathesis with tests/clients/schemathesis.toml, and a validator: for enclave/openapi*.yaml
 #   bin/go_client           tests/clients/go_client.go, built
 #   node_modules/undici     which tests/clients/undici_client.mjs finds by itself:  node tests/clients/undici_client.mjs ...
 #   curl, node, openssl     on PATH

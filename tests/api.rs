@@ -3,6 +3,7 @@
 mod abuse;
 mod bodies;
 mod endpoints;
+mod openapi;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
