@@ -9,6 +9,8 @@
 #
 #   bin/python3             Python with requests, httpx, websockets, eth_account, cryptography and cbor2:
 #                           bin/python3 tests/clients/requests_client.py ...
+#   bin/st, bin/openapi-spec-validator
+#                           Schemathesis with tests/clients/schemathesis.toml, and a validator: for enclave/openapi*.yaml
 #   bin/go_client           tests/clients/go_client.go, built
 #   node_modules/           undici, ethers and cborg; a client is told the folder or finds it by the variable:
 #                           node tests/clients/undici_client.mjs ...

@@ -4,6 +4,7 @@ mod abuse;
 mod bodies;
 mod clients;
 mod endpoints;
+mod openapi;
 mod readme;
 
 use std::io::{BufRead, BufReader, Read, Write};

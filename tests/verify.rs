@@ -4,12 +4,17 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64ct::{Base64, Encoding};
 use odyn::nsm::{AttestationRequest, Nsm};
 use odyn::sim::nsm::Simulated;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::api::Apis;
+use crate::support::certificates::Certificates;
+use crate::support::tools::data;
 use crate::support::{Odyn, PATIENCE, TempDir};
 
 fn verify(args: &[&str]) -> Output {
@@ -60,7 +65,7 @@ fn a_simulated_document_verifies_with_its_root_and_is_printed_as_json() {
     let asked = verify(&["--doc", file, "--root", &root, "--pcr", &zeroes]);
     assert_eq!((asked.status.code(), stderr(&asked).as_str()), (Some(0), ""));
 
-    let text = STANDARD.encode(&document);
+    let text = Base64::encode_string(&document);
     let piped = verify_input(&["--doc", "-", "--root", &root], format!("{text}\n").as_bytes());
     assert_eq!((piped.status.code(), &piped.stdout), (Some(0), &good.stdout), "{}", stderr(&piped));
 }
@@ -127,7 +132,7 @@ fn a_url_is_sent_a_new_nonce_and_must_give_it_back() {
     let (nsm, _dir, root) = module();
     let url = serve(move |body| {
         let asked: serde_json::Value = serde_json::from_slice(body).unwrap();
-        let nonce = STANDARD.decode(asked["nonce"].as_str().unwrap()).unwrap();
+        let nonce = Base64::decode_vec(asked["nonce"].as_str().unwrap()).unwrap();
         assert_eq!((nonce.len(), asked.as_object().unwrap().len()), (32, 1));
         ok(&nsm.attest(&request(&nonce)).unwrap())
     });
@@ -156,6 +161,70 @@ fn a_url_that_answers_anything_else_is_an_error_that_says_so() {
         assert_eq!((bad.status.code(), bad.stdout.as_slice()), (Some(1), &b""[..]));
         assert!(stderr(&bad).contains(message), "{message}: {}", stderr(&bad));
     }
+}
+
+#[test]
+fn both_apis_of_a_running_odyn_give_documents_that_verify_with_its_root() {
+    let dir = TempDir::new();
+    let root = dir.path().join("sim-root.pem");
+    let root = root.to_str().unwrap();
+    let apis = Apis::with_flags(&["--sim-root", root]);
+    let address = apis.get("/v1/eth/address").ok()["address"].clone();
+    let key = apis.get("/v1/encryption/public_key").ok()["public_key_der"].as_str().unwrap()[2..].to_owned();
+    let (_nsm, _dir, other_root) = module();
+    let (zeroes, ones) = (format!("0={}", "00".repeat(48)), format!("0={}", "01".repeat(48)));
+    for port in [apis.port.0, apis.aux.0] {
+        let url = format!("http://127.0.0.1:{port}/v1/attestation");
+        let good = verify(&["--url", &url, "--root", root, "--pcr", &zeroes]);
+        assert_eq!((good.status.code(), stderr(&good).as_str()), (Some(0), ""));
+        let json: serde_json::Value = serde_json::from_slice(&good.stdout).unwrap();
+        assert_eq!((json["public_key"].as_str(), json["nonce"].as_str().unwrap().len()), (Some(key.as_str()), 64));
+        let user_data = odyn::host::verify::hex::decode(json["user_data"].as_str().unwrap()).unwrap();
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&user_data).unwrap()["eth_addr"], address);
+        for (args, message) in [
+            (&["--root", root, "--pcr", &ones][..], "pcr failed: PCR0 is 0000"),
+            (&["--root", &other_root], "chain failed: the root certificate is not the one of --root"),
+            (&[], "chain failed: the root certificate is not AWS's"),
+        ] {
+            let bad = verify(&[&["--url", &url], args].concat());
+            assert_eq!((bad.status.code(), bad.stdout.as_slice()), (Some(1), &b""[..]), "{args:?}");
+            assert!(stderr(&bad).starts_with(&format!("odyn-host: verify: {message}")), "{args:?}: {}", stderr(&bad));
+        }
+    }
+    let elsewhere = verify(&["--url", &format!("http://127.0.0.1:{}/v1/random", apis.port.0), "--root", root]);
+    assert!(stderr(&elsewhere).contains("answered with status 405: "), "{}", stderr(&elsewhere));
+}
+
+#[test]
+fn https_to_a_server_no_browser_would_trust_is_refused_with_what_to_do() {
+    let site = Certificates::new(&["127.0.0.1"]);
+    let chain = CertificateDer::pem_slice_iter(site.cert_pem.as_bytes()).collect::<Result<Vec<_>, _>>().unwrap();
+    let key = PrivateKeyDer::from_pem_slice(site.key_pem.as_bytes()).unwrap();
+    let config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
+    let mut session = rustls::ServerConnection::new(Arc::new(config)).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}/v1/attestation", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        // The client ends the handshake and asks nothing.
+        session.complete_io(&mut stream).unwrap_err();
+    });
+    let refused = verify(&["--url", &url]);
+    assert_eq!((refused.status.code(), refused.stdout.as_slice()), (Some(1), &b""[..]));
+    let said = stderr(&refused);
+    assert!(said.contains("its TLS certificate is not one that browsers trust: "), "{said}");
+    assert!(said.contains("UnknownIssuer") && said.contains("--doc"), "{said}");
+    server.join().unwrap();
+}
+
+#[test]
+fn a_real_document_of_years_ago_has_expired() {
+    let Some(file) = data("attestation/valid-doc.b64") else { return };
+    let old = verify(&["--doc", file.to_str().unwrap()]);
+    assert_eq!((old.status.code(), old.stdout.as_slice()), (Some(1), &b""[..]));
+    let said = stderr(&old);
+    assert!(said.starts_with("odyn-host: verify: validity failed: now, a certificate expired "), "{said}");
 }
 
 #[test]

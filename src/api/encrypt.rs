@@ -8,6 +8,7 @@ use aes_gcm::aead::Aead;
 use aes_gcm::{Aes256Gcm, KeyInit, Nonce};
 use p384::PublicKey;
 use p384::pkcs8::DecodePublicKey;
+use p384::pkcs8::spki::SubjectPublicKeyInfoRef;
 use serde_json::json;
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -68,7 +69,14 @@ pub(super) fn decrypt(api: &Api, body: &[u8]) -> Result<Answer, ApiError> {
 
 fn client_key(request: &mut Object) -> Result<PublicKey, ApiError> {
     let der = request.hex("client_public_key")?;
-    PublicKey::from_public_key_der(&der).map_err(|_| request.wrong("client_public_key", Problem::PublicKey))
+    let key = PublicKey::from_public_key_der(&der).ok().filter(|_| !is_compact(&der));
+    key.ok_or_else(|| request.wrong("client_public_key", Problem::PublicKey))
+}
+
+/// Whether the point of a key is in the encoding without a sign, which the curve's crate reads and RFC 5480 does not have.
+fn is_compact(der: &[u8]) -> bool {
+    let spki = SubjectPublicKeyInfoRef::try_from(der);
+    spki.is_ok_and(|spki| spki.subject_public_key.raw_bytes().first() == Some(&0x05))
 }
 
 fn cipher(api: &Api, client: &PublicKey) -> Result<Aes256Gcm, ApiError> {

@@ -67,6 +67,8 @@ pub enum Error {
     DocumentText(String),
     /// This URL did not answer.
     Fetch(String, Box<ureq::Error>),
+    /// This URL's server has a certificate that no authority browsers trust vouches for.
+    FetchCertificate(String, rustls::CertificateError),
     /// This URL answered with this status and reason.
     FetchStatus(String, u16, String),
     /// The machine gives no random bytes for a nonce.
@@ -178,6 +180,11 @@ impl fmt::Display for Error {
             }
             Self::DocumentText(name) => write!(f, "verify: {name} holds neither CBOR nor base64"),
             Self::Fetch(url, e) => write!(f, "verify: {url} did not answer: {e}"),
+            Self::FetchCertificate(url, reason) => write!(
+                f,
+                "verify: {url}: its TLS certificate is not one that browsers trust: {reason}; fetch the document by other \
+                 means and check it with --doc and --nonce"
+            ),
             Self::FetchStatus(url, status, reason) => {
                 write!(f, "verify: {url} answered with status {status}: {reason}")
             }

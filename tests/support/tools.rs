@@ -41,12 +41,13 @@ pub fn installed(path: &str) -> Option<PathBuf> {
     found
 }
 
-/// A file of the recorded data, or a note that the test is skipped.
+/// A file of the recorded data, or a note that the test is skipped. Never a failure, whatever `ODYN_TEST_REQUIRE` says:
+/// the data lies beside the project, not in it, and whoever has the project alone, CI included, cannot install it.
 pub fn data(path: &str) -> Option<PathBuf> {
     let dir = std::env::var_os("ODYN_TEST_DATA").map_or_else(|| "../shared/data".into(), PathBuf::from);
     let found = Some(dir.join(path)).filter(|path| path.exists());
     if found.is_none() {
-        eprintln!("skipped: no test data");
+        say("test data");
     }
     found
 }

@@ -63,6 +63,20 @@ fn what_does_not_decrypt_is_a_400() {
 }
 
 #[test]
+fn a_point_is_taken_in_the_two_encodings_of_rfc_5480_only() {
+    let (_, public) = client();
+    let (x, last) = (&public[48..144], public.as_bytes()[239]);
+    let sign = if matches!(last, b'1' | b'3' | b'5' | b'7' | b'9' | b'b' | b'd' | b'f') { "03" } else { "02" };
+    let short = |tag: &str| format!("3046301006072a8648ce3d020106052b81040022033200{tag}{x}");
+    let status = |key: &str| {
+        let body = json!({ "plaintext": "x", "client_public_key": key }).to_string();
+        encrypt(&api(), body.as_bytes()).map_or_else(|e| e.status(), |answer| answer.status)
+    };
+    assert_eq!((status(&public), status(&short(sign))), (200, 200));
+    assert_eq!((status(&short("05")), status(&public.replacen("0004", "0006", 1))), (400, 400));
+}
+
+#[test]
 fn wycheproof_keys_agree_or_are_refused() {
     let data = std::env::var_os("ODYN_TEST_DATA").map_or_else(|| "../shared/data".into(), std::path::PathBuf::from);
     let Ok(text) = std::fs::read_to_string(data.join("wycheproof/ecdh_secp384r1_test.json")) else {

@@ -79,6 +79,10 @@ impl fmt::Display for ChainError {
             Self::Path(webpki::Error::UnknownIssuer) => {
                 f.write_str("no path from the module's certificate to the root: an issuer is missing (UnknownIssuer)")
             }
+            Self::Path(webpki::Error::InvalidSignatureForPublicKey) => f.write_str(
+                "a certificate was not signed by the one above it: another's was put in its place \
+                 (InvalidSignatureForPublicKey)",
+            ),
             Self::Path(e) => write!(f, "no valid path from the module's certificate to the root: {e}"),
         }
     }

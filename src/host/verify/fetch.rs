@@ -4,11 +4,12 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64ct::{Base64, Encoding};
+use rustls::CertificateError;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use ureq::Agent;
+use ureq::tls::{RootCerts, TlsConfig};
 
 use super::super::cli::Source;
 use super::super::error::Error;
@@ -44,17 +45,24 @@ fn decode(bytes: Vec<u8>) -> Option<Vec<u8>> {
     if bytes.first().is_none_or(|first| !first.is_ascii()) {
         return Some(bytes);
     }
-    let text: Vec<u8> = bytes.into_iter().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    STANDARD.decode(text).ok()
+    // Of one spelling, padding included, as `base64` and openssl write it; where its lines end is up to them.
+    let text: String = String::from_utf8(bytes).ok()?.split_ascii_whitespace().collect();
+    Base64::decode_vec(&text).ok()
 }
 
 /// Asks the enclave behind `url` for a document with `nonce`: one POST as contract section 7 has it. Follows no redirect,
-/// uses no proxy, waits [`limits::VERIFY_FETCH`] in all.
+/// uses no proxy, waits [`limits::VERIFY_FETCH`] in all. Over `https`, the server's certificate must come from an
+/// authority that browsers trust; what the document is worth does not depend on it.
 ///
 /// # Errors
-/// [`Error::Fetch`], [`Error::FetchStatus`] or [`Error::DocumentSize`].
+/// [`Error::Fetch`], [`Error::FetchCertificate`], [`Error::FetchStatus`] or [`Error::DocumentSize`].
 pub fn post(url: &str, nonce: &[u8]) -> Result<Vec<u8>, Error> {
+    post_trusting(RootCerts::WebPki, url, nonce)
+}
+
+fn post_trusting(authorities: RootCerts, url: &str, nonce: &[u8]) -> Result<Vec<u8>, Error> {
     let config = Agent::config_builder()
+        .tls_config(TlsConfig::builder().root_certs(authorities).build())
         .timeout_global(Some(limits::VERIFY_FETCH))
         .max_redirects(0)
         .max_response_header_size(limits::RESPONSE_HEAD)
@@ -62,8 +70,11 @@ pub fn post(url: &str, nonce: &[u8]) -> Result<Vec<u8>, Error> {
         .proxy(None)
         .user_agent(concat!("odyn-host/", env!("CARGO_PKG_VERSION")))
         .build();
-    let failed = |e| Error::Fetch(url.to_owned(), Box::new(e));
-    let request = serde_json::json!({ "nonce": STANDARD.encode(nonce) }).to_string();
+    let failed = |e| match untrusted(&e) {
+        Some(reason) => Error::FetchCertificate(url.to_owned(), reason.clone()),
+        None => Error::Fetch(url.to_owned(), Box::new(e)),
+    };
+    let request = serde_json::json!({ "nonce": Base64::encode_string(nonce) }).to_string();
     let agent = Agent::new_with_config(config);
     let mut response = agent.post(url).content_type("application/json").send(request).map_err(failed)?;
     let body = response.body_mut().with_config().limit(limits::VERIFY_INPUT as u64).read_to_vec();
@@ -76,6 +87,17 @@ pub fn post(url: &str, nonce: &[u8]) -> Result<Vec<u8>, Error> {
         return Err(Error::FetchStatus(url.to_owned(), response.status().as_u16(), reason));
     }
     Ok(body)
+}
+
+/// What is wrong with the server's certificate, if that is why a request failed.
+fn untrusted(e: &ureq::Error) -> Option<&CertificateError> {
+    let tls = match e {
+        ureq::Error::Rustls(e) => e,
+        // The handshake happens within the first write.
+        ureq::Error::Io(e) => e.get_ref()?.downcast_ref()?,
+        _ => return None,
+    };
+    if let rustls::Error::InvalidCertificate(reason) = tls { Some(reason) } else { None }
 }
 
 /// Bytes nobody can have known before.
@@ -104,15 +126,4 @@ pub fn root(path: &Path) -> Result<CertificateDer<'static>, Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn raw_bytes_and_base64_with_line_ends_are_the_same_document() {
-        let raw = vec![0x84, 0x44, 0xa1];
-        assert_eq!(decode(raw.clone()), Some(raw.clone()));
-        assert_eq!(decode(b"hES\nh\r\n".to_vec()), Some(raw));
-        assert_eq!(decode(b"no base64!".to_vec()), None);
-        assert_eq!(decode(Vec::new()), Some(Vec::new()));
-    }
-}
+mod tests;

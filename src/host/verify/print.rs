@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64ct::{Base64, Encoding};
 use serde::Serialize;
 
 use super::document::Document;
@@ -31,8 +30,8 @@ pub fn json(document: &Document) -> String {
         timestamp: document.timestamp,
         digest: &document.digest,
         pcrs: document.pcrs.iter().map(|(index, value)| (*index, hex::encode(value))).collect(),
-        certificate: STANDARD.encode(&document.certificate),
-        cabundle: document.cabundle.iter().map(|der| STANDARD.encode(der)).collect(),
+        certificate: Base64::encode_string(&document.certificate),
+        cabundle: document.cabundle.iter().map(|der| Base64::encode_string(der)).collect(),
         public_key: bytes(&document.public_key),
         user_data: bytes(&document.user_data),
         nonce: bytes(&document.nonce),
