@@ -25,7 +25,9 @@ fn a_thousand_idle_clients_delay_nobody_and_cost_no_thread() {
     for _ in 0..100 {
         apis.get("/v1/eth/address").ok();
     }
-    assert_eq!(thread_count(apis.odyn.pid()), before);
+    // Fewer is fine: tiny_http gives threads back that it does not need.
+    let now = thread_count(apis.odyn.pid());
+    assert!(now <= before, "{now} threads, {before} before");
     // Among them an unfinished one can still finish, and one between two requests goes on. (Those above may have met their
     // deadline by now, on a slow machine.)
     let mut unfinished = apis.connect();

@@ -190,11 +190,15 @@ impl Odyn {
         self.connect(17001)
     }
 
-    /// What is in the log now.
+    /// What is in the log now. A machine with much to do may take a while before it sends the first of it.
     pub fn log(&self) -> String {
         let Some(mut reader) = self.try_connect(17001) else { return String::new() };
+        reader.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let mut text = vec![0; 1];
+        if !matches!(reader.read(&mut text), Ok(1)) {
+            return String::new();
+        }
         reader.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
-        let mut text = Vec::new();
         let _ = reader.read_to_end(&mut text);
         String::from_utf8_lossy(&text).into_owned()
     }
