@@ -44,22 +44,29 @@ fn a_reader_that_stalls_through_50_mib_blocks_nobody_and_misses_exactly_what_it_
     assert_eq!(read_to(&mut odyn.log_reader(), b"\ndone\n").len(), MIB);
 
     let text = read_to(&mut stalled, b"\ndone\n");
-    let text = &text[..text.len() - b"done\n".len()];
-    let marks: Vec<usize> = (0..text.len()).filter(|at| text[*at..].starts_with(b"[odyn: ")).collect();
-    assert_eq!(marks.len(), 1, "markers at {marks:?}");
-    let (before, rest) = text.split_at(marks[0]);
-    let end = rest.iter().position(|byte| *byte == b'\n').unwrap();
-    let marker = std::str::from_utf8(&rest[..end]).unwrap();
-    let after = &rest[end + 1..];
-    let dropped: usize =
-        marker.strip_prefix("[odyn: ").unwrap().strip_suffix(" bytes dropped]").unwrap().parse().unwrap();
-
-    assert!(!before.is_empty() && before.ends_with(b"\n"), "what was in flight is delivered, the marker starts a line");
-    // When the loss began inside a line, a newline that nobody wrote stands before the marker.
-    let in_flight = if is_burst(before, 0) { before } else { &before[..before.len() - 1] };
-    assert!(is_burst(in_flight, 0), "what was in flight is not what was written");
-    assert_eq!(in_flight.len() + dropped + after.len(), WRITTEN);
-    assert!(is_burst(after, in_flight.len() + dropped), "what follows the marker is not what was written");
+    let mut rest = &text[..text.len() - b"done\n".len()];
+    // One loss while it stalled. A busy machine may have made its server late before that, which is another.
+    let (mut at, mut losses) = (0, 0);
+    while let Some(mark) = (0..rest.len()).find(|at| rest[*at..].starts_with(b"[odyn: ")) {
+        let (before, marked) = rest.split_at(mark);
+        assert!(
+            !before.is_empty() && before.ends_with(b"\n"),
+            "what was in flight is delivered, the marker starts a line"
+        );
+        // When the loss began inside a line, a newline that nobody wrote stands before the marker.
+        let in_flight = if is_burst(before, at) { before } else { &before[..before.len() - 1] };
+        assert!(is_burst(in_flight, at), "what was in flight is not what was written");
+        let end = marked.iter().position(|byte| *byte == b'\n').unwrap();
+        let marker = std::str::from_utf8(&marked[..end]).unwrap();
+        let dropped: usize =
+            marker.strip_prefix("[odyn: ").unwrap().strip_suffix(" bytes dropped]").unwrap().parse().unwrap();
+        at += in_flight.len() + dropped;
+        losses += 1;
+        rest = &marked[end + 1..];
+    }
+    assert!((1..=3).contains(&losses), "{losses} losses");
+    assert!(is_burst(rest, at), "what follows the marker is not what was written");
+    assert_eq!(at + rest.len(), WRITTEN);
 }
 
 #[test]
