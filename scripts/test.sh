@@ -2,8 +2,8 @@
 # Runs every test, with the real clients that some of them need: `scripts/test.sh [ARGUMENTS OF cargo test]`.
 #
 # The clients go into a folder of their own, $ODYN_TEST_TOOLS or target/test-tools, from the versions pinned in
-# tests/clients/; nothing is installed elsewhere, except that root on Debian gets a missing curl, node, npm, openssl or
-# python3 by apt-get. The second run finds everything there and starts the tests at once.
+# tests/clients/; nothing is installed elsewhere, except that root on Debian gets a missing curl, go, node, npm, openssl
+# or python3 by apt-get. The second run finds everything there and starts the tests at once.
 #
 # How a test finds them, in $ODYN_TEST_TOOLS (absolute):
 #
@@ -14,10 +14,10 @@
 #   bin/go_client           tests/clients/go_client.go, built
 #   node_modules/           undici, ethers and cborg; a client is told the folder or finds it by the variable:
 #                           node tests/clients/undici_client.mjs ...
-#   curl, node, openssl     on PATH
+#   curl, go, node, openssl on PATH
 #
-# $ODYN_TEST_REQUIRE=1 makes a test that would skip for want of a tool fail instead, =all one that wants root too. Plain `cargo test` sets neither:
-# those tests then say what they skipped. ODYN_TEST_TOOLS_ONLY=1 stops before the tests.
+# $ODYN_TEST_REQUIRE=1 makes a test that would skip for want of a tool fail instead, =all one that wants root too. Plain
+# `cargo test` sets neither: those tests then say what they skipped. ODYN_TEST_TOOLS_ONLY=1 stops before the tests.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -36,6 +36,7 @@ machine_tools() {
     command -v node > /dev/null || missing+=(nodejs)
     command -v npm > /dev/null || missing+=(npm)
     command -v flock > /dev/null || missing+=(util-linux)
+    command -v go > /dev/null || missing+=(golang-go)
     python3 -c 'import ensurepip, venv' 2> /dev/null || missing+=(python3 python3-venv)
     [ "${#missing[@]}" -gt 0 ] || return 0
     if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
@@ -67,7 +68,7 @@ install_python() {
         exit 1
     fi
     python3 -m venv --clear "$ODYN_TEST_TOOLS"
-    "$ODYN_TEST_TOOLS/bin/python3" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+    "$ODYN_TEST_TOOLS/bin/python3" -m pip install --quiet --disable-pip-version-check --no-compile --only-binary :all: \
         --requirement "$clients/requirements.txt"
 }
 
@@ -76,12 +77,12 @@ install_node() {
     npm ci --prefix "$ODYN_TEST_TOOLS" --ignore-scripts --no-audit --no-fund --silent
 }
 
-# Offline: the standard library is all it uses. The build cache would only be dead weight afterwards.
+# Offline, and as the distribution built the standard library, which need not be compiled again then.
 build_go() {
     cache=$(mktemp -d)
-    env -u GOROOT GO111MODULE=on GOFLAGS=-mod=mod GOTOOLCHAIN=local GOPROXY=off CGO_ENABLED=0 GOENV=off GOWORK=off \
+    env -u GOROOT -u GOFLAGS GO111MODULE=off GOTOOLCHAIN=local GOPROXY=off GOENV=off \
         GOPATH="$cache/path" GOCACHE="$cache/build" \
-        "$ODYN_TEST_TOOLS/bin/go" build -trimpath -o "$ODYN_TEST_TOOLS/bin/go_client" "$clients/go_client.go" ||
+        go build -o "$ODYN_TEST_TOOLS/bin/go_client" "$clients/go_client.go" ||
         { rm -rf "$cache"; say "building go_client failed"; exit 1; }
     rm -rf "$cache"
 }
@@ -102,12 +103,11 @@ fi
     # A venv is bound to its interpreter and its place. --clear empties the folder, the other stamps too: it comes first.
     interpreter=$(mktemp)
     { python3 -c 'import sys; print(sys.base_prefix, sys.version)'; echo "$ODYN_TEST_TOOLS"; } > "$interpreter"
-    unless_stamped python "installing the Python clients and the Go toolchain" install_python \
+    unless_stamped python "installing the Python clients" install_python \
         "$clients/requirements.txt" "$interpreter"
     rm -f "$interpreter"
     unless_stamped node "installing the Node clients" install_node "$clients/package-lock.json"
-    unless_stamped go "building the Go client (some minutes, once)" build_go \
-        "$clients/requirements.txt" "$clients/go_client.go"
+    unless_stamped go "building the Go client" build_go "$clients/go_client.go"
 ) 9> "$ODYN_TEST_TOOLS.lock"
 
 [ -z "${ODYN_TEST_TOOLS_ONLY:-}" ] || exit 0

@@ -115,7 +115,7 @@ func keepAlive(url string) (detail, error) {
 			}
 		},
 	})
-	for range keepAliveRequests {
+	for i := 0; i < keepAliveRequests; i++ {
 		if err := getHello(ctx, url); err != nil {
 			return nil, err
 		}
