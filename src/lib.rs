@@ -26,6 +26,7 @@
 //! | [`sim`] | running without Nitro hardware |
 //! | [`sys`] | the fence: the only `unsafe` code and the only libc |
 //! | [`sync`] | locks that outlive a panic |
+//! | [`utc`] | moments as text |
 //!
 //! `host` and `sim` are cargo features, on by default and absent from the enclave's release build
 //! (`cargo build --release --bin odyn --no-default-features`).
@@ -76,3 +77,5 @@ pub mod sim;
 pub mod sys;
 
 pub mod sync;
+
+pub mod utc;

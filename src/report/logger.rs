@@ -7,12 +7,13 @@ use std::fmt::{self, Write as _};
 use std::io::Write as _;
 use std::sync::Mutex;
 use std::sync::OnceLock;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime};
 
 use log::{LevelFilter, Log, Metadata, Record};
 
 use crate::config::limits;
 use crate::sync::lock;
+use crate::utc::Utc;
 
 /// Installs the logger under the program's name. `verbosity` counts `-v`: none logs `INFO`, one `DEBUG`, two `TRACE`.
 /// Also makes a panic one log line that names the place and not the payload, which may hold anything.
@@ -80,40 +81,6 @@ impl fmt::Write for OneLine<'_> {
     }
 }
 
-/// A moment in UTC, shown as RFC 3339 with whole seconds.
-struct Utc {
-    seconds: u64,
-}
-
-impl From<SystemTime> for Utc {
-    fn from(time: SystemTime) -> Self {
-        // A clock before 1970 shows as 1970.
-        Self { seconds: time.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()) }
-    }
-}
-
-impl fmt::Display for Utc {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (year, month, day) = civil(self.seconds / 86_400);
-        let of_day = self.seconds % 86_400;
-        let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-    }
-}
-
-/// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar. Counts from 1 March of year 0, so
-/// that the leap day is the last of its year and months have a regular length pattern (153 days in each five).
-fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
-}
-
 /// Lets one line of a kind through each [`limits::LOG_INTERVAL`], and says with the next how many it held back.
 #[derive(Debug, Default)]
 pub struct Throttle(Mutex<(Option<Instant>, u64)>);
@@ -138,17 +105,7 @@ impl Throttle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
-
-    #[test]
-    fn dates_are_right_around_leap_days_and_centuries() {
-        let shown = |seconds| Utc::from(UNIX_EPOCH + Duration::from_secs(seconds)).to_string();
-        assert_eq!(shown(0), "1970-01-01T00:00:00Z");
-        assert_eq!(shown(951_782_399), "2000-02-28T23:59:59Z");
-        assert_eq!(shown(951_782_400), "2000-02-29T00:00:00Z");
-        assert_eq!(shown(4_107_542_400), "2100-03-01T00:00:00Z");
-        assert_eq!(shown(1_795_427_158), "2026-11-23T09:45:58Z");
-    }
+    use std::time::UNIX_EPOCH;
 
     #[test]
     fn a_text_cannot_start_a_line_of_its_own() {
