@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 # What only the simulation contains. The enclave's release build must have none of it.
 SIM_MARKERS=('SIMULATED' 'uds:' 'cannot write --sim-root')
 # Crates that only the host side or the simulation uses. The enclave's release build must depend on none.
-FOREIGN_CRATES=('rcgen' 'ureq' 'webpki-roots' 'yasna')
+FOREIGN_CRATES=('rcgen' 'yasna')
 
 tests=yes
 case "${1:-}" in

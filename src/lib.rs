@@ -17,6 +17,7 @@
 //! | [`outbound`] | application to world: canonical targets, policy, the forward proxy |
 //! | [`http`] | HTTP/1.1 under outbound and the servers on loopback |
 //! | [`api`] | application to odyn: signing, encryption, attestation |
+//! | [`aws`] | odyn's own calls to AWS, through outbound |
 //! | [`keys`] | the enclave's two keys |
 //! | [`pump`] | the two-way byte copy under inbound and outbound |
 //! | [`report`] | enclave to host: log and status |
@@ -57,6 +58,8 @@ pub mod outbound;
 pub mod http;
 
 pub mod api;
+
+pub mod aws;
 
 pub mod keys;
 

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
 mod api;
+mod aws;
 mod console;
 mod egress;
 mod egress_clients;

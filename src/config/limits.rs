@@ -171,6 +171,27 @@ pub const ATTESTATION_PUBLIC_KEY: usize = 1024;
 /// Largest attestation document: what the driver's interface returns at most. Real ones have about 5 KiB.
 pub const ATTESTATION_DOCUMENT: usize = 12 << 10;
 
+/// How long a call to the KMS proxy waits for the enclave's RSA key, which is made at start. That takes a second or two on
+/// an enclave's CPU, by chance several times as long.
+pub const KMS_KEY_WAIT: Duration = Duration::from_secs(10);
+
+/// One call to KMS, from the connection to the last byte of the answer. KMS answers in tens of milliseconds; SDKs give up
+/// after a minute by default, and ask again.
+pub const KMS_CALL: Duration = Duration::from_secs(20);
+
+/// From the end of a request to the KMS proxy to the whole answer: [`KMS_KEY_WAIT`], [`NSM_TURN`], and [`KMS_CALL`] twice
+/// when credentials turn out to have expired; below the minute after which SDKs give up.
+pub const KMS_PROXY_ANSWER: Duration = Duration::from_secs(55);
+
+/// Largest request to KMS: a policy has 32 KiB, imported key material less, a message to sign 4 KiB.
+pub const KMS_REQUEST: usize = 256 << 10;
+
+/// Largest answer of KMS: a list of 1000 keys has about 150 KiB.
+pub const KMS_ANSWER: usize = 1 << 20;
+
+/// Threads that serve the KMS proxy's requests. Each mostly waits for KMS: enough for a few hundred calls a second.
+pub const KMS_HANDLERS: usize = 8;
+
 /// Largest file, standard input or answer that `odyn-host verify` takes for a document: base64 of the largest one, with
 /// line ends, fits twice.
 pub const VERIFY_INPUT: usize = 32 << 10;
@@ -235,6 +256,109 @@ pub const LOOKUPS: usize = 2 * MAX_CONNECTIONS;
 /// Stack of a look-up's thread. The C library's resolver and its plug-ins are not ours, and expect more than our own
 /// threads get.
 pub const LOOKUP_STACK: usize = 1 << 20;
+
+/// A call to AWS in which nothing moves for this long has failed. KMS and S3 answer within tens of milliseconds.
+pub const AWS_IDLE: Duration = Duration::from_secs(15);
+
+/// Size of a buffer of a connection to AWS, of which one in use has four: a TLS record is 16 KiB, and larger than
+/// [`RESPONSE_HEAD`] it must be.
+pub const AWS_BUFFER: usize = 64 << 10;
+
+/// Connections to AWS kept for the next call.
+pub const AWS_KEPT: usize = 8;
+
+/// How long one is kept. Load balancers drop idle connections after a minute, S3 and the metadata service earlier.
+pub const AWS_KEEP: Duration = Duration::from_secs(15);
+
+/// One call to the metadata service, which is on the same machine as the host: it answers within milliseconds.
+pub const IMDS_CALL: Duration = Duration::from_secs(2);
+
+/// Largest answer of the metadata service: credentials have about 1.5 KiB.
+pub const IMDS_ANSWER: usize = 16 << 10;
+
+/// How long a token for the metadata service is asked for: the longest there is.
+pub const IMDS_TOKEN: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// How long before their end credentials are renewed (contract section 10). The metadata service has new ones by then.
+pub const CREDENTIALS_AHEAD: Duration = Duration::from_secs(5 * 60);
+
+/// How soon credentials are renewed at the earliest, however short they live.
+pub const CREDENTIALS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long before their end credentials are no longer used: a request signed with them may take a while on its way.
+pub const CREDENTIALS_SLACK: Duration = Duration::from_secs(10);
+
+/// How long a call waits for credentials when there are none: two attempts and the pause between them.
+pub const CREDENTIALS_WAIT: Duration = Duration::from_secs(5);
+
+/// First pause after the metadata service failed.
+pub const CREDENTIALS_PAUSE: Duration = Duration::from_millis(100);
+
+/// Longest pause when there are no credentials to go on with: an operator who repaired something is not kept waiting.
+pub const CREDENTIALS_PAUSE_WITHOUT: Duration = Duration::from_secs(1);
+
+/// Longest pause when there are: five attempts at the least before they end.
+pub const CREDENTIALS_PAUSE_WITH: Duration = Duration::from_secs(60);
+
+/// Longest S3 key in bytes, the manifest's prefix included: S3's own limit.
+pub const S3_KEY: usize = 1024;
+
+/// Most keys in one page of a list: S3's own limit.
+pub const S3_PAGE: u64 = 1000;
+
+/// Longest continuation token taken from a client. S3's have about 100 bytes; other stores put a key into it.
+pub const S3_TOKEN: usize = 4 << 10;
+
+/// Largest object stored and fetched (contract section 13).
+pub const S3_OBJECT: usize = 64 << 20;
+
+/// Largest body of a request to store an object: [`S3_OBJECT`] in base64, its key, and the JSON around them.
+pub const S3_PUT_BODY: usize = 86 << 20;
+
+/// Bytes of requests and answers that the internal API holds at once when it has a storage: two of the largest.
+pub const S3_HELD: usize = 176 << 20;
+
+/// Threads that serve the storage's requests, and so the calls to S3 at once. Each may hold a request of
+/// [`S3_PUT_BODY`] or an object of [`S3_OBJECT`].
+pub const S3_HANDLERS: usize = 4;
+
+/// From the end of the head of a request to the storage to the end of its body: [`S3_PUT_BODY`] on this machine takes a
+/// second. As long may it take to read the answer.
+pub const S3_TRANSFER: Duration = Duration::from_secs(60);
+
+/// How long a request to the storage may take once it was read: [`S3_CALL`], and waiting for a handler.
+pub const S3_ANSWER: Duration = Duration::from_secs(180);
+
+/// Fetched objects are kept in pieces of this size, so that each can be freed when it was sent on. A multiple of three:
+/// base64 of the pieces, one behind the other, is base64 of the whole.
+pub const S3_PIECE: usize = 3 << 18;
+
+/// How much of a piece is encoded at once. A multiple of three, and of nothing that matters.
+pub const S3_ENCODED: usize = 3 << 14;
+
+/// Longest content type taken for an object: registered names have at most 127 characters on each side of the slash.
+pub const S3_CONTENT_TYPE: usize = 256;
+
+/// Largest page of a list: [`S3_PAGE`] keys of [`S3_KEY`] bytes with every byte escaped, and what stands around them.
+pub const S3_LIST_ANSWER: usize = 8 << 20;
+
+/// Elements and texts in an answer of S3: thirty for each of [`S3_PAGE`] keys, four times over.
+pub const S3_NODES: u32 = 1 << 17;
+
+/// Largest error from S3 that is read: real ones have less than 1 KiB.
+pub const S3_ERROR_ANSWER: usize = 64 << 10;
+
+/// Attempts at one call to S3. With the pauses between them a storm of two seconds is ridden out.
+pub const S3_ATTEMPTS: u32 = 5;
+
+/// First pause between two attempts, which doubles.
+pub const S3_PAUSE: Duration = Duration::from_millis(200);
+
+/// Longest pause between two attempts.
+pub const S3_PAUSE_CAP: Duration = Duration::from_secs(5);
+
+/// One call to S3 with all its attempts: the largest object at 5 Mbit/s.
+pub const S3_CALL: Duration = Duration::from_secs(120);
 
 /// Longest DNS name in text form (RFC 1035, section 2.3.4).
 pub const HOST_NAME: usize = 253;

@@ -21,6 +21,8 @@ impl Port {
     pub const EGRESS_PROXY: Port = Port::known(10000);
     /// Where plain HTTP goes when its URL names no port.
     pub const HTTP: Port = Port::known(80);
+    /// Where `https` is by default.
+    pub const HTTPS: Port = Port::known(443);
     /// Where the light client answers JSON-RPC (contract section 2).
     pub const HELIOS: Port = Port::known(8545);
 

@@ -72,7 +72,23 @@ impl HttpUrl {
         &self.target
     }
 
-    fn parse(text: &str) -> Result<HttpUrl, UrlError> {
+    /// From the `/` behind the authority to the query; empty when there is none.
+    pub fn path(&self) -> &str {
+        let rest = self.text.split_once("://").map_or("", |(_, rest)| rest);
+        let path = rest.find(['/', '?']).map_or("", |at| rest.split_at(at).1);
+        path.split('?').next().unwrap_or_default()
+    }
+
+    /// Whether a query follows the path.
+    pub fn has_query(&self) -> bool {
+        self.text.contains('?')
+    }
+
+    /// Reads the text of a URL.
+    ///
+    /// # Errors
+    /// See [`UrlError`].
+    pub fn parse(text: &str) -> Result<HttpUrl, UrlError> {
         let (https, default, rest) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
             (Some(rest), _) => (true, Port::new(443), rest),
             (_, Some(rest)) => (false, Port::new(80), rest),
@@ -109,10 +125,16 @@ impl<'de> Deserialize<'de> for HttpUrl {
     }
 }
 
-enum UrlError {
+/// Why a text is no URL. Never repeats it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UrlError {
+    /// It does not start with a scheme that is known.
     Scheme,
+    /// It has a character that belongs into no URL, or a fragment.
     Character,
+    /// It has a user or password.
     UserInfo,
+    /// Its host or port is none.
     Target(TargetError),
 }
 
@@ -126,6 +148,8 @@ impl fmt::Display for UrlError {
         }
     }
 }
+
+impl std::error::Error for UrlError {}
 
 /// A KMS endpoint: a full URL, or a host alone for `https` on port 443.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,6 +172,13 @@ impl<'de> Deserialize<'de> for Endpoint {
 pub struct Region(String);
 
 impl Region {
+    /// Reads a region's name; `None` when it is none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Region> {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        ((1..=32).contains(&text.len()) && text.bytes().all(plain)).then(|| Region(text.to_owned()))
+    }
+
     /// The region's text, such as `us-east-1`.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -163,11 +194,7 @@ impl fmt::Display for Region {
 impl<'de> Deserialize<'de> for Region {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Region, D::Error> {
         from_text(deserializer, "an AWS region", |text| {
-            let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-            match (1..=32).contains(&text.len()) && text.bytes().all(plain) {
-                true => Ok(Region(text.to_owned())),
-                false => Err(format!("{text:?} is no AWS region such as us-east-1")),
-            }
+            Region::parse(text).ok_or_else(|| format!("{text:?} is no AWS region such as us-east-1"))
         })
     }
 }

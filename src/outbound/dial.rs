@@ -25,7 +25,7 @@ pub enum DialError {
     Host(FrameError),
     /// The host could not connect to the target.
     Target(ConnectFailure),
-    /// No answer within [`limits::UPSTREAM_CONNECT`].
+    /// No answer in time: [`limits::UPSTREAM_CONNECT`], or what the caller could wait.
     Timeout,
 }
 
@@ -78,7 +78,14 @@ impl Dialer {
     /// # Errors
     /// See [`DialError`].
     pub fn dial(&self, allowed: &Allowed) -> Result<Socket, DialError> {
-        let deadline = Instant::now() + limits::UPSTREAM_CONNECT;
+        self.dial_until(allowed, Instant::now() + limits::UPSTREAM_CONNECT)
+    }
+
+    /// [`Dialer::dial`] with a deadline of the caller's.
+    ///
+    /// # Errors
+    /// See [`DialError`].
+    pub fn dial_until(&self, allowed: &Allowed, deadline: Instant) -> Result<Socket, DialError> {
         let target = allowed.target();
         let request = ConnectRequest { host: target.host().to_string(), port: target.port() };
         let ask = || -> Result<(Socket, ConnectReply), FrameError> {

@@ -1,8 +1,10 @@
 #![allow(dead_code)]
 //! What the tests share: odyn as a child process, ports nobody else has, a host side that does as it is told.
 
+pub mod aws;
 pub mod certificates;
 pub mod fake_host;
+pub mod imds;
 pub mod origin;
 pub mod proc;
 pub mod tools;
