@@ -7,12 +7,13 @@
 #
 # How a test finds them, in $ODYN_TEST_TOOLS (absolute):
 #
-#   bin/python3             Python with requests, httpx, websockets, eth_account, cryptography and cbor2:
+#   bin/python3             Python with requests, httpx, websockets, eth_account, cryptography, cbor2, boto3 and moto:
 #                           bin/python3 tests/clients/requests_client.py ...
+#   bin/s3s-server          tests/clients/s3s_server, built only with ODYN_TEST_S3S=1
 #   bin/st, bin/openapi-spec-validator
 #                           Schemathesis with tests/clients/schemathesis.toml, and a validator: for enclave/openapi*.yaml
 #   bin/go_client           tests/clients/go_client.go, built
-#   node_modules/           undici, ethers and cborg; a client is told the folder or finds it by the variable:
+#   node_modules/           undici, ethers, cborg and AWS's SDK; a client is told the folder or finds it by the variable:
 #                           node tests/clients/undici_client.mjs ...
 #   curl, go, node, openssl on PATH
 #
@@ -87,6 +88,15 @@ build_go() {
     rm -rf "$cache"
 }
 
+# Five minutes of compiling for one test: only when asked for.
+build_s3s() {
+    build=$(mktemp -d)
+    CARGO_TARGET_DIR=$build cargo build --quiet --locked --manifest-path "$clients/s3s_server/Cargo.toml" ||
+        { rm -rf "$build"; say "building s3s-server failed"; exit 1; }
+    cp "$build/debug/s3s-server" "$ODYN_TEST_TOOLS/bin/"
+    rm -rf "$build"
+}
+
 machine_tools
 # The compiler works while the tools come over the network.
 if [ -z "${ODYN_TEST_TOOLS_ONLY:-}" ]; then
@@ -99,6 +109,7 @@ fi
     # A folder that someone emptied by half is made anew.
     [ -x "$ODYN_TEST_TOOLS/bin/python3" ] || rm -f "$ODYN_TEST_TOOLS/python.stamp"
     [ -d "$ODYN_TEST_TOOLS/node_modules/ethers" ] || rm -f "$ODYN_TEST_TOOLS/node.stamp"
+    [ -x "$ODYN_TEST_TOOLS/bin/s3s-server" ] || rm -f "$ODYN_TEST_TOOLS/s3s.stamp"
     [ -x "$ODYN_TEST_TOOLS/bin/go_client" ] || rm -f "$ODYN_TEST_TOOLS/go.stamp"
     # A venv is bound to its interpreter and its place. --clear empties the folder, the other stamps too: it comes first.
     interpreter=$(mktemp)
@@ -106,6 +117,8 @@ fi
     unless_stamped python "installing the Python clients" install_python \
         "$clients/requirements.txt" "$interpreter"
     rm -f "$interpreter"
+    [ -z "${ODYN_TEST_S3S:-}" ] || unless_stamped s3s "building the S3 server (some minutes, once)" build_s3s \
+        "$clients/s3s_server/Cargo.lock" "$clients/s3s_server/main.rs"
     unless_stamped node "installing the Node clients" install_node "$clients/package-lock.json"
     unless_stamped go "building the Go client" build_go "$clients/go_client.go"
 ) 9> "$ODYN_TEST_TOOLS.lock"

@@ -5,7 +5,7 @@ mod bodies;
 mod clients;
 mod endpoints;
 mod openapi;
-mod readme;
+pub mod readme;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};

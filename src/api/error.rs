@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use crate::aws::s3::error::S3Error;
+use crate::aws::s3::key::KeyError;
+use crate::config::limits;
 use crate::nsm::NsmError;
 
 /// A request that cannot be served.
@@ -23,6 +26,12 @@ pub enum ApiError {
     Method(&'static str),
     /// The manifest's: no `storage.s3` section.
     NoStorage,
+    /// The client's: there is no object with this key.
+    NoObject,
+    /// The client's: an object larger than what is stored.
+    ObjectTooLarge,
+    /// S3's, or that of what leads there.
+    Storage(S3Error),
     /// The module's.
     Nsm(NsmError),
     /// A defect of odyn; the log has the place.
@@ -68,6 +77,12 @@ pub enum Problem {
     Signed,
     /// It stands beside another spelling of itself.
     Twice,
+    /// It is no key of the S3 storage.
+    Key(KeyError),
+    /// Not a whole number above 0.
+    Count,
+    /// Not what a header field can carry.
+    FieldValue,
 }
 
 /// A type of transaction that is refused.
@@ -90,9 +105,10 @@ impl ApiError {
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
-            Self::NotFound => 404,
+            Self::NotFound | Self::NoObject => 404,
             Self::Method(_) => 405,
-            Self::Nsm(_) | Self::Defect => 503,
+            Self::ObjectTooLarge => 413,
+            Self::Storage(_) | Self::Nsm(_) | Self::Defect => 503,
             _ => 400,
         }
     }
@@ -125,6 +141,9 @@ impl fmt::Display for ApiError {
             Self::NotFound => f.write_str("no such path"),
             Self::Method(allowed) => write!(f, "method not allowed; this path takes {allowed}"),
             Self::NoStorage => f.write_str("S3 storage not configured"),
+            Self::NoObject => f.write_str("no object with this key"),
+            Self::ObjectTooLarge => write!(f, "value: more than {} MiB", limits::S3_OBJECT >> 20),
+            Self::Storage(e) => write!(f, "{e}"),
             Self::Nsm(e) => write!(f, "{e}"),
             Self::Defect => f.write_str("a defect in odyn; its log names the place"),
         }
@@ -154,6 +173,9 @@ impl fmt::Display for Problem {
             Self::Items(wanted) => write!(f, "must be a list of {wanted} items"),
             Self::Signed => f.write_str("is signed already"),
             Self::Twice => f.write_str("there in two spellings"),
+            Self::Key(e) => write!(f, "{e}"),
+            Self::Count => f.write_str("must be a whole number above 0"),
+            Self::FieldValue => f.write_str("must be printable ASCII, such as \"text/plain\""),
         }
     }
 }
@@ -161,5 +183,11 @@ impl fmt::Display for Problem {
 impl From<NsmError> for ApiError {
     fn from(e: NsmError) -> Self {
         Self::Nsm(e)
+    }
+}
+
+impl From<S3Error> for ApiError {
+    fn from(e: S3Error) -> Self {
+        Self::Storage(e)
     }
 }

@@ -26,6 +26,11 @@ impl Object {
         }
     }
 
+    /// A whole body that was read field by field.
+    pub(super) fn of(fields: Map<String, Value>) -> Self {
+        Self { place: String::new(), fields }
+    }
+
     /// An object within another.
     pub(super) fn nested(place: String, value: Value) -> Result<Self, ApiError> {
         match value {
@@ -114,7 +119,7 @@ pub(super) fn encode_hex(bytes: &[u8]) -> String {
 }
 
 /// A JSON value without repeated names.
-struct Strict(Value);
+pub(super) struct Strict(pub(super) Value);
 
 impl<'de> Deserialize<'de> for Strict {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -10,25 +10,31 @@ mod attest;
 mod encrypt;
 pub mod error;
 mod json;
+mod large;
 pub mod route;
 mod sign;
+mod storage;
 mod tx;
 
 use std::sync::Arc;
 
 use serde_json::json;
+use zeroize::Zeroizing;
 
+use crate::aws::s3::Store;
 use crate::config::limits;
 use crate::http::service::{Answer, Plan, Request, Service, Work};
 use crate::keys::Keys;
 use crate::nsm::Nsm;
 use error::ApiError;
-use route::{Endpoint, Surface};
+use route::{Endpoint, StorageCall, Surface};
 
 /// What the endpoints work with.
 pub struct Api {
     keys: Keys,
     nsm: Arc<dyn Nsm>,
+    /// `None` unless the manifest has one.
+    storage: Option<Store>,
 }
 
 /// The API as one of its two surfaces.
@@ -44,19 +50,30 @@ impl Service for Served {
         self.surface.name()
     }
 
-    fn plan(&self, _: &str, _: &str) -> Plan {
-        Plan::LOCAL
+    fn plan(&self, method: &str, target: &str) -> Plan {
+        match route::route(self.surface, method, target) {
+            Ok(Endpoint::Storage(call)) if self.has_storage() => {
+                let body = if call == StorageCall::Put { limits::S3_PUT_BODY } else { limits::API_BODY };
+                Plan { work: Work::Remote, body, transfer: limits::S3_TRANSFER, answer: limits::S3_ANSWER }
+            }
+            _ => Plan::LOCAL,
+        }
     }
 
     fn handlers(&self, work: Work) -> usize {
         match work {
             Work::Local => limits::API_HANDLERS,
+            Work::Remote if self.has_storage() => limits::S3_HANDLERS,
             Work::Remote => 0,
         }
     }
 
+    fn held(&self) -> usize {
+        if self.has_storage() { limits::S3_HELD } else { limits::API_HELD }
+    }
+
     fn answer(&self, request: Request) -> Answer {
-        self.api.answer(self.surface, &request.method, &request.target, &request.body)
+        self.api.answer(self.surface, &request.method, &request.target, request.body)
     }
 
     fn refusal(&self, status: u16, reason: &str) -> Answer {
@@ -64,15 +81,22 @@ impl Service for Served {
     }
 }
 
+impl Served {
+    /// Whether this surface serves the storage: the auxiliary one never does.
+    fn has_storage(&self) -> bool {
+        self.surface == Surface::Internal && self.api.storage.is_some()
+    }
+}
+
 impl Api {
     /// With keys made from `nsm`, which is also asked for documents and random bytes later.
     #[must_use]
-    pub fn new(keys: Keys, nsm: Arc<dyn Nsm>) -> Self {
-        Self { keys, nsm }
+    pub fn new(keys: Keys, nsm: Arc<dyn Nsm>, storage: Option<Store>) -> Self {
+        Self { keys, nsm, storage }
     }
 
     /// The answer to a whole request.
-    fn answer(&self, surface: Surface, method: &str, target: &str, body: &[u8]) -> Answer {
+    fn answer(&self, surface: Surface, method: &str, target: &str, body: Zeroizing<Vec<u8>>) -> Answer {
         let served = route::route(surface, method, target).and_then(|endpoint| self.serve(endpoint, body));
         served.unwrap_or_else(|e| {
             let allow = e.allow().map(|methods| ("Allow", methods.to_owned()));
@@ -80,24 +104,27 @@ impl Api {
         })
     }
 
-    fn serve(&self, endpoint: Endpoint, body: &[u8]) -> Result<Answer, ApiError> {
+    fn serve(&self, endpoint: Endpoint, body: Zeroizing<Vec<u8>>) -> Result<Answer, ApiError> {
         match endpoint {
             Endpoint::Address => sign::address(self),
-            Endpoint::Sign => sign::message(self, body),
-            Endpoint::SignTransaction => sign::transaction(self, body),
+            Endpoint::Sign => sign::message(self, &body),
+            Endpoint::SignTransaction => sign::transaction(self, &body),
             Endpoint::Random => self.random(),
-            Endpoint::Attestation => attest::full(self, body),
-            Endpoint::NonceAttestation => attest::nonce_only(self, body),
+            Endpoint::Attestation => attest::full(self, &body),
+            Endpoint::NonceAttestation => attest::nonce_only(self, &body),
             Endpoint::PublicKey => encrypt::public_key(self),
-            Endpoint::Encrypt => encrypt::encrypt(self, body),
-            Endpoint::Decrypt => encrypt::decrypt(self, body),
-            Endpoint::Storage => Err(ApiError::NoStorage),
+            Endpoint::Encrypt => encrypt::encrypt(self, &body),
+            Endpoint::Decrypt => encrypt::decrypt(self, &body),
+            Endpoint::Storage(call) => {
+                let store = self.storage.as_ref().ok_or(ApiError::NoStorage)?;
+                storage::serve(store, call, body)
+            }
         }
     }
 
     /// GET `/v1/random`.
     fn random(&self) -> Result<Answer, ApiError> {
-        let mut bytes = zeroize::Zeroizing::new([0; 32]);
+        let mut bytes = Zeroizing::new([0; 32]);
         self.nsm.random(&mut bytes[..])?;
         Ok(Answer::json(&json!({ "random_bytes": json::encode_hex(&bytes[..]) })))
     }

@@ -34,7 +34,16 @@ pub(super) enum Endpoint {
     PublicKey,
     Encrypt,
     Decrypt,
-    Storage,
+    Storage(StorageCall),
+}
+
+/// What may be asked of the storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StorageCall {
+    Get,
+    Put,
+    Delete,
+    List,
 }
 
 /// The endpoint at `target`, whose query is not looked at.
@@ -54,7 +63,10 @@ pub(super) fn route(surface: Surface, method: &str, target: &str) -> Result<Endp
         ("/v1/random", _) => ("GET", Endpoint::Random),
         ("/v1/encryption/encrypt", _) => ("POST", Endpoint::Encrypt),
         ("/v1/encryption/decrypt", _) => ("POST", Endpoint::Decrypt),
-        ("/v1/s3/get" | "/v1/s3/put" | "/v1/s3/delete" | "/v1/s3/list", _) => ("POST", Endpoint::Storage),
+        ("/v1/s3/get", _) => ("POST", Endpoint::Storage(StorageCall::Get)),
+        ("/v1/s3/put", _) => ("POST", Endpoint::Storage(StorageCall::Put)),
+        ("/v1/s3/delete", _) => ("POST", Endpoint::Storage(StorageCall::Delete)),
+        ("/v1/s3/list", _) => ("POST", Endpoint::Storage(StorageCall::List)),
         _ => return Err(ApiError::NotFound),
     };
     if method == allowed { Ok(endpoint) } else { Err(ApiError::Method(allowed)) }

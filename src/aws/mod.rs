@@ -1,4 +1,4 @@
-//! odyn's own calls to AWS: the instance's credentials, and what is signed with them.
+//! odyn's own calls to AWS: the instance's credentials, KMS and S3.
 //!
 //! Promises: every call goes through the same egress decision and the same way over vsock as the application's own, and
 //! answers within a deadline and a size. Credentials are wiped when they are dropped, and never in a log, an error or a
@@ -6,7 +6,7 @@
 //! credentials that have expired.
 //!
 //! Read in this order: [`client`] is one HTTP call, [`sigv4`] makes AWS believe who sent it, [`credentials`] keeps what
-//! that takes.
+//! that takes, [`s3`] stores objects, [`kms`] is the proxy for AWS KMS.
 
 #![forbid(unsafe_code)]
 
@@ -15,5 +15,7 @@ pub mod client;
 pub mod connect;
 pub mod credentials;
 mod flight;
+pub mod kms;
+pub mod s3;
 pub mod sigv4;
 pub mod url;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use super::entropy::EntropyError;
 use crate::app::command::CommandError;
 use crate::app::spawn::SpawnError;
+use crate::aws::credentials::EndpointError;
 use crate::config::manifest::ManifestError;
 use crate::inbound::tls::TlsError;
 use crate::keys::KeyError;
@@ -20,6 +21,8 @@ pub enum BootError {
     Manifest(ManifestError),
     /// The manifest asks for a service that this version does not have: the section's name.
     Unserved(&'static str),
+    /// The operator's: where the metadata service is said to be.
+    Metadata(EndpointError),
     /// A TLS file's.
     Tls(TlsError),
     /// The image's: nothing to run.
@@ -56,7 +59,7 @@ impl BootError {
     #[must_use]
     pub fn exit_code(&self) -> i32 {
         match self {
-            Self::Manifest(_) | Self::Unserved(_) | Self::Tls(_) => 2,
+            Self::Manifest(_) | Self::Unserved(_) | Self::Metadata(_) | Self::Tls(_) => 2,
             Self::Command(CommandError::Missing) => 2,
             _ => 1,
         }
@@ -70,6 +73,7 @@ impl fmt::Display for BootError {
             Self::Unserved(section) => {
                 write!(f, "the manifest has {section}, which this version of odyn does not serve: remove the section")
             }
+            Self::Metadata(e) => write!(f, "{e}"),
             Self::Tls(e) => write!(f, "{e}"),
             Self::Command(e) => write!(f, "{e}"),
             Self::Spawn(e) => write!(f, "{e}"),
@@ -104,6 +108,7 @@ macro_rules! from {
 }
 from!(
     ManifestError => Manifest,
+    EndpointError => Metadata,
     TlsError => Tls,
     CommandError => Command,
     SpawnError => Spawn,

@@ -1,11 +1,12 @@
 //! The start order of contract section 3, from the first instruction to power-off.
 //!
-//! Promises: signals are blocked before anything else; every failure to start, from the manifest on, is told to the host as
-//! status `fatal` with its reason, an earlier one, for want of a way to tell it, to standard error; as PID 1 this never returns, whatever happens, panics included. Never starts the application before
-//! everything it may rely on is there.
+//! Promises: signals are blocked before anything else; every failure to start, from the manifest on, is told to the host
+//! as status `fatal` with its reason, an earlier one, for want of a way to tell it, to standard error; as PID 1 this never
+//! returns, whatever happens, panics included. Never starts the application before everything it may rely on is there.
 
 #![forbid(unsafe_code)]
 
+mod aws;
 pub mod console;
 pub mod entropy;
 pub mod error;
@@ -27,6 +28,9 @@ use crate::api::{Api, Served};
 use crate::app::command::{CommandError, Entrypoint};
 use crate::app::spawn::Output;
 use crate::app::{shutdown, spawn, supervise};
+use crate::aws::kms::proxy::Proxy;
+use crate::aws::kms::recipient::Recipient;
+use crate::aws::s3::Store;
 use crate::config::limits;
 use crate::config::manifest::{Manifest, VsockPorts};
 use crate::http::server;
@@ -36,12 +40,14 @@ use crate::keys::Keys;
 use crate::nsm::Nsm;
 use crate::nsm::device::Device;
 use crate::outbound;
+use crate::outbound::dial::Dialer;
 use crate::report::{Report, logger};
 use crate::serve::Gates;
 use crate::sys::process::{self, Exit, Pid};
-use crate::sys::{net, power, signal};
+use crate::sys::{memory, net, power, signal};
 use crate::transport::{Listener, Transport};
 use crate::wire::status::Status;
+use aws::Aws;
 use console::Console;
 use error::BootError;
 use options::{Options, Request, USAGE};
@@ -52,6 +58,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     if let Err(e) = signal::block() {
         print(io::stderr(), format_args!("odyn: cannot block signals: {e}\n"));
     }
+    memory::return_large_blocks();
     let code = match options::parse(args) {
         Ok(Request::Run(options)) => run(&options),
         Ok(Request::Help) => {
@@ -240,11 +247,12 @@ impl Odyn<'_> {
             let gate = self.open_gate()?;
             let port = egress.proxy_port.number();
             let listener = Listener::loopback(port).map_err(|e| BootError::Listen("egress proxy", port, e))?;
-            let dialer =
-                outbound::dial::Dialer::new(Arc::clone(transport), manifest.vsock_ports.egress.number().into());
+            let dialer = Dialer::new(Arc::clone(transport), manifest.vsock_ports.egress.number().into());
             outbound::proxy::spawn(listener, &gate, egress.policy.clone(), dialer).map_err(BootError::Thread)?;
         }
-        self.start_apis(manifest)?;
+        let aws = Aws::open(transport, manifest)?;
+        self.start_kms_proxy(aws.as_ref(), manifest)?;
+        self.start_apis(aws.as_ref(), manifest)?;
         let app_start = AppStart::default();
         for ingress in &manifest.ingress {
             let port = ingress.port.number();
@@ -257,22 +265,36 @@ impl Odyn<'_> {
         Ok(app_start)
     }
 
+    /// The KMS proxy, whose key is being made while everything else starts.
+    fn start_kms_proxy(&mut self, aws: Option<&Aws>, manifest: &Manifest) -> Result<(), BootError> {
+        let (Some(kms), Some(aws)) = (&manifest.kms_proxy, aws) else { return Ok(()) };
+        let recipient = Recipient::new(self.nsm()?).map_err(BootError::Thread)?;
+        let proxy = Proxy::new(aws.client.clone(), aws.provider.clone(), recipient, kms.endpoints.clone());
+        self.start_server(Arc::new(proxy), kms.port.number())
+    }
+
     /// Makes the keys and serves both APIs with them. Without keys there is no start.
-    fn start_apis(&mut self, manifest: &Manifest) -> Result<(), BootError> {
+    fn start_apis(&mut self, aws: Option<&Aws>, manifest: &Manifest) -> Result<(), BootError> {
         let ports = [(Surface::Internal, manifest.api), (Surface::Auxiliary, manifest.aux_api)];
         if ports.iter().all(|(_, port)| port.is_none()) {
             return Ok(());
         }
         let nsm = self.nsm()?;
-        let api = Arc::new(Api::new(Keys::generate(nsm.as_ref())?, nsm));
+        let storage = aws.zip(manifest.storage.clone());
+        let storage = storage.map(|(aws, s3)| Store::new(aws.client.clone(), aws.provider.clone(), s3));
+        let api = Arc::new(Api::new(Keys::generate(nsm.as_ref())?, nsm, storage));
         for (surface, port) in ports {
-            let Some(port) = port.map(|port| port.number()) else { continue };
-            let listener = Listener::loopback(port).map_err(|e| BootError::Listen(surface.name(), port, e))?;
-            let gate = self.open_gate()?;
-            let service: Arc<dyn Service> = Arc::new(Served { surface, api: Arc::clone(&api) });
-            server::spawn(&service, listener, &gate).map_err(|e| BootError::Api(surface.name(), e))?;
+            let Some(port) = port else { continue };
+            self.start_server(Arc::new(Served { surface, api: Arc::clone(&api) }), port.number())?;
         }
         Ok(())
+    }
+
+    /// One of the HTTP servers on the enclave's loopback.
+    fn start_server(&mut self, service: Arc<dyn Service>, port: u16) -> Result<(), BootError> {
+        let listener = Listener::loopback(port).map_err(|e| BootError::Listen(service.name(), port, e))?;
+        let gate = self.open_gate()?;
+        server::spawn(&service, listener, &gate).map_err(|e| BootError::Api(service.name(), e))
     }
 
     fn open_gate(&mut self) -> Result<Arc<crate::serve::Gate>, BootError> {

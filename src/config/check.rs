@@ -10,9 +10,10 @@ use super::manifest::{
 use super::port::Port;
 use super::raw;
 use super::services::{self, Origin, Origins};
-use super::value::{Checkpoint, Prefix, Text};
+use super::value::{Checkpoint, HttpUrl, Prefix, Text};
 use crate::outbound::hostname::{Host, Target};
 use crate::outbound::policy::{Decision, DenyReason, Policy};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
@@ -87,7 +88,8 @@ impl Source<'_> {
         let Some(raw) = raw else { return Ok(None) };
         self.needs_metadata("kms_proxy", "the KMS proxy", "kms.us-east-1.amazonaws.com", egress)?;
         let endpoints = raw.endpoints.unwrap_or_default();
-        let endpoints = endpoints.into_iter().map(|(region, endpoint)| (region, endpoint.0)).collect();
+        let endpoints: BTreeMap<_, _> = endpoints.into_iter().map(|(region, endpoint)| (region, endpoint.0)).collect();
+        endpoints.values().try_for_each(|url| self.no_query("kms_proxy.endpoints", url))?;
         Ok(Some(KmsProxy { port: raw.listen_port, endpoints }))
     }
 
@@ -97,6 +99,7 @@ impl Source<'_> {
         };
         let bucket = raw.bucket.ok_or_else(|| self.missing("storage.s3.bucket", "S3 storage is enabled"))?;
         self.needs_metadata("storage.s3", "S3 storage", "**.amazonaws.com", egress)?;
+        raw.endpoint.iter().try_for_each(|url| self.no_query("storage.s3.endpoint", url))?;
         let Prefix(prefix) = raw.prefix.unwrap_or_default();
         Ok(Some(S3 { bucket: bucket.0, prefix, region: raw.region, endpoint: raw.endpoint }))
     }
@@ -122,6 +125,12 @@ impl Source<'_> {
     }
 
     /// The calls odyn makes itself need credentials, which come from the metadata service through egress.
+    /// Requests have a query of their own, and it is signed.
+    fn no_query(self, field: &'static str, endpoint: &HttpUrl) -> Result<(), ManifestError> {
+        let refused = || self.fault(field, format!("{endpoint} has a query: an endpoint ends before the \"?\""));
+        if endpoint.has_query() { Err(refused()) } else { Ok(()) }
+    }
+
     fn needs_metadata(
         self,
         field: &'static str,

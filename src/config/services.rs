@@ -67,12 +67,7 @@ impl Manifest {
     /// A section that asks for a service this version of odyn does not have. An application that counts on one must not
     /// be started without it.
     pub fn unserved(&self) -> Option<&'static str> {
-        let sections = [
-            ("kms_proxy", self.kms_proxy.is_some()),
-            ("storage.s3", self.storage.is_some()),
-            ("helios_rpc", self.helios.is_some()),
-        ];
-        sections.into_iter().find(|(_, asked)| *asked).map(|(section, _)| section)
+        self.helios.is_some().then_some("helios_rpc")
     }
 
     /// Everything that would listen, in start order of the contract's table: each ingress port in both namespaces, the

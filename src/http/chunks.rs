@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
-/// Pieces smaller than this are put together: a client that sends byte by byte must not cost a piece each.
-const PIECE: usize = 64 << 10;
+/// Pieces smaller than this are put together: a client that sends byte by byte must not cost a piece each. Large enough
+/// for allocators to give each back to the kernel when it is let go of, not when all are.
+const PIECE: usize = 256 << 10;
 
 /// A queue of bytes.
 #[derive(Debug, Default)]

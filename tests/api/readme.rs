@@ -1,4 +1,4 @@
-//! The README's "Calling the API": its snippets run as they stand there, so that they cannot go out of date.
+//! The README's snippets run as they stand there, so that they cannot go out of date.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -11,11 +11,15 @@ use super::{Apis, Connection};
 use crate::support::tools::{installed, program};
 use crate::support::{Odyn, Port, TempDir, eventually};
 
-/// The README's only block of code in this language.
-fn snippet(language: &str) -> String {
+const CALLING: &str = "Calling the API";
+
+/// The only block of code in this language below this heading.
+pub fn snippet(heading: &str, language: &str) -> String {
     let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let blocks: Vec<&str> = readme.split(&format!("\n```{language}\n")).skip(1).collect();
-    let [block] = blocks[..] else { panic!("{} blocks of {language} in the README", blocks.len()) };
+    let section = readme.split(&format!("\n### {heading}\n")).nth(1).expect("the heading");
+    let section = section.split("\n### ").next().unwrap();
+    let blocks: Vec<&str> = section.split(&format!("\n```{language}\n")).skip(1).collect();
+    let [block] = blocks[..] else { panic!("{} blocks of {language} below {heading}", blocks.len()) };
     format!("{}\n", block.split_once("\n```\n").unwrap().0)
 }
 
@@ -26,7 +30,7 @@ fn the_readmes_curl_snippet_runs_and_its_document_verifies() {
     let root = dir.path().join("root.pem").display().to_string();
     let apis = Apis::with_flags(&["--sim-root", &root]);
     let mut sh = Command::new("/bin/sh");
-    let output = run(sh.args(["-ec", &snippet("sh")]).env("ODYN_API_URL", url(&apis)).current_dir(dir.path()));
+    let output = run(sh.args(["-ec", &snippet(CALLING, "sh")]).env("ODYN_API_URL", url(&apis)).current_dir(dir.path()));
     let answers: Vec<Value> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let [address, message, transaction] = &answers[..] else { panic!("{output}") };
     assert!(message["attestation"].is_string() && transaction["raw_transaction"].is_string(), "{output}");
@@ -56,9 +60,9 @@ globalThis.fetch = (path, options) => node.fetch(new URL(path, node.origin), opt
 fn the_readmes_page_and_application_exchange_an_encrypted_message() {
     let (Some(tools), Some(python)) = (node_tools("cborg"), installed("bin/python3")) else { return };
     let dir = TempDir::new();
-    let application = dir.write("application.py", &snippet("python"));
+    let application = dir.write("application.py", &snippet(CALLING, "python"));
     let key = "console.log(`0x${hex(claims.get('public_key'))}`);\n";
-    let page = dir.write("page.mjs", &format!("{BROWSER}{}{key}", snippet("js")));
+    let page = dir.write("page.mjs", &format!("{BROWSER}{}{key}", snippet(CALLING, "js")));
     symlink(tools.join("node_modules"), dir.path().join("node_modules")).unwrap();
 
     let (api, aux, app) = (Port::reserve(), Port::reserve(), Port::reserve());

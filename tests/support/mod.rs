@@ -3,6 +3,7 @@
 
 pub mod aws;
 pub mod certificates;
+pub mod fake_aws;
 pub mod fake_host;
 pub mod imds;
 pub mod origin;

@@ -41,6 +41,15 @@ pub fn installed(path: &str) -> Option<PathBuf> {
     found
 }
 
+/// A program below that folder which takes minutes to build, and so is there only when asked for. Never a failure.
+pub fn extra(path: &str, how: &str) -> Option<PathBuf> {
+    let found = std::env::var_os("ODYN_TEST_TOOLS").map(|dir| PathBuf::from(dir).join(path)).filter(|p| p.exists());
+    if found.is_none() {
+        say(&format!("{path} ({how} builds it)"));
+    }
+    found
+}
+
 /// A file of the recorded data, or a note that the test is skipped. Never a failure, whatever `ODYN_TEST_REQUIRE` says:
 /// the data lies beside the project, not in it, and whoever has the project alone, CI included, cannot install it.
 pub fn data(path: &str) -> Option<PathBuf> {

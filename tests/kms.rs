@@ -1,0 +1,151 @@
+//! The KMS proxy as applications meet it: AWS's own SDKs before it, a fake AWS behind it that checks what it is sent.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::api::{Answer, Connection};
+use crate::support::fake_aws::KmsOdyn;
+use crate::support::tools::{installed, program};
+
+/// Asserts that a client of `tests/clients/` ran so many cases, and a closing line.
+fn assert_passed(log: &str, cases: usize) {
+    let passed = log.matches("\"ok\": true").count() + log.matches("\"ok\":true").count();
+    assert_eq!(passed, cases + 1, "{log}");
+}
+
+fn client(script: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(script).display().to_string()
+}
+
+#[test]
+fn boto3_gets_its_secrets_attested_and_none_of_them_is_in_the_log() {
+    let Some(python) = installed("bin/python3") else { return };
+    let app = [python.to_str().unwrap(), "-B", &client("boto3_client.py")];
+    let Some(kms) = KmsOdyn::start(&app) else { return };
+    let (aws, log) = kms.finish();
+    assert_passed(&log, 26);
+    // It says what it does, all the same.
+    assert!(log.contains("KMS proxy: Decrypt in us-east-1: status 200, request "), "{log}");
+    assert!(log.contains("has no TLS"), "{log}");
+    aws.assert_no_secret_in(&log);
+    let state = aws.control("state", "{}");
+    // A new document for each attesting request.
+    let documents: Vec<&Value> = state["documents"].as_array().unwrap().iter().collect();
+    assert!(documents.len() > 20, "{documents:?}");
+    assert_eq!(documents.iter().collect::<HashSet<_>>().len(), documents.len());
+    for request in state["requests"].as_array().unwrap() {
+        let expected = format!("kms.{}.test:{}", request["region"].as_str().unwrap(), aws.port);
+        assert_eq!(request["host"], expected);
+        assert_ne!(request["outcome"], "InvalidSignatureException");
+    }
+    // One set of credentials for all of it, others only where KMS said that they had expired, and the SDK's own.
+    assert!(state["issued"].as_u64().unwrap() <= 4, "{state}");
+}
+
+#[test]
+fn the_javascript_sdk_decrypts() {
+    let (Some(node), Some(sdk)) = (program("node"), installed("node_modules/@aws-sdk/client-kms")) else { return };
+    let tools = sdk.ancestors().nth(3).unwrap().to_str().unwrap().to_owned();
+    let Some(kms) = KmsOdyn::start(&[node, &client("kms_client.mjs"), &tools]) else { return };
+    let (aws, log) = kms.finish();
+    assert_passed(&log, 2);
+    aws.assert_no_secret_in(&log);
+}
+
+const SCOPE: &str =
+    "AWS4-HMAC-SHA256 Credential=AKID/20261123/us-east-1/kms/aws4_request, SignedHeaders=host, Signature=0";
+
+/// A request by hand.
+fn ask(kms: &KmsOdyn, method: &str, path: &str, fields: &[(&str, &str)], body: &[u8]) -> Answer {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n", body.len());
+    for (name, value) in fields {
+        head += &format!("{name}: {value}\r\n");
+    }
+    let mut connection = Connection::to(kms.port.0);
+    connection.send(&[head.as_bytes(), b"\r\n", body].concat());
+    connection.answer(method)
+}
+
+fn call(kms: &KmsOdyn, operation: &str, body: &Value) -> Answer {
+    let target = format!("TrentService.{operation}");
+    let fields = [("Authorization", SCOPE), ("X-Amz-Target", &target), ("Content-Type", "application/x-amz-json-1.1")];
+    ask(kms, "POST", "/", &fields, body.to_string().as_bytes())
+}
+
+/// Asserts that this is an error in AWS's form, of odyn's own unless `theirs`.
+fn assert_error(answer: &Answer, status: u16, kind: &str) {
+    assert_eq!(answer.field("content-type"), Some("application/x-amz-json-1.1"), "{answer:?}");
+    let body: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!((answer.status, body["__type"].as_str().unwrap()), (status, kind), "{body}");
+    assert!(body["message"].is_string() && answer.field("x-amzn-requestid").is_some(), "{answer:?}");
+}
+
+fn started() -> Option<KmsOdyn> {
+    let kms = KmsOdyn::start(&["/bin/sh", "-c", "exec sleep 1000"])?;
+    kms.odyn.wait_running();
+    Some(kms)
+}
+
+#[test]
+fn what_is_no_signed_request_to_kms_is_a_400_in_awss_form_and_never_reaches_it() {
+    let Some(kms) = started() else { return };
+    let target = ("X-Amz-Target", "TrentService.ListKeys");
+    let signed = ("Authorization", SCOPE);
+    let error = |method, path, fields: &[(&str, &str)], body: &[u8]| ask(&kms, method, path, fields, body);
+    assert_error(&error("POST", "/", &[target], b"{}"), 400, "MissingAuthenticationTokenException");
+    assert_error(&error("POST", "/", &[target, signed, signed], b"{}"), 400, "MissingAuthenticationTokenException");
+    let other = SCOPE.replace("/kms/", "/s3/");
+    assert_error(&error("POST", "/", &[target, ("Authorization", &other)], b"{}"), 400, "InvalidSignatureException");
+    assert_error(&error("POST", "/", &[target, ("Authorization", "x")], b"{}"), 400, "IncompleteSignatureException");
+    assert_error(&error("GET", "/", &[signed], b""), 400, "UnknownOperationException");
+    let cbor = "/service/TrentService/operation/Decrypt";
+    assert_error(&error("POST", cbor, &[signed], b"\xa0"), 400, "UnknownOperationException");
+    let decrypt = ("X-Amz-Target", "TrentService.Decrypt");
+    for body in [b"".as_slice(), b"[]", b"{", b"{\"KeyId\":1,\"KeyId\":2}"] {
+        assert_error(&error("POST", "/", &[decrypt, signed], body), 400, "SerializationException");
+    }
+    let large = vec![b' '; (256 << 10) + 1];
+    assert_error(&error("POST", "/", &[target, signed], &large), 413, "RequestEntityTooLargeException");
+    assert_eq!(kms.aws.control("state", "{}")["requests"], json!([]));
+}
+
+#[test]
+fn answers_and_errors_of_kms_pass_with_their_ids() {
+    let Some(kms) = started() else { return };
+    let keys = call(&kms, "ListKeys", &json!({}));
+    assert_eq!(keys.status, 200);
+    assert!(keys.body.starts_with(b"{\"Keys\": [{"), "{keys:?}");
+    let missing = call(&kms, "GenerateDataKey", &json!({ "KeyId": "nope", "KeySpec": "AES_256" }));
+    assert_error(&missing, 400, "NotFoundException");
+    let random = call(&kms, "GenerateRandom", &json!({ "NumberOfBytes": 32, "Recipient": null }));
+    assert_eq!(random.status, 200, "{random:?}");
+    let body: Value = serde_json::from_slice(&random.body).unwrap();
+    assert_eq!(body.as_object().unwrap().keys().collect::<Vec<_>>(), ["Plaintext"]);
+    let ids: Vec<&str> =
+        [&keys, &missing, &random].iter().map(|answer| answer.field("x-amzn-requestid").unwrap()).collect();
+    let state = kms.aws.control("state", "{}");
+    let seen: Vec<&str> = state["requests"].as_array().unwrap().iter().map(|r| r["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, seen);
+}
+
+#[test]
+fn expired_credentials_are_renewed_within_the_call_that_finds_out() {
+    let Some(kms) = started() else { return };
+    assert_eq!(call(&kms, "ListKeys", &json!({})).status, 200);
+    kms.aws.control("revoke", "{}");
+    assert_eq!(call(&kms, "GenerateRandom", &json!({ "NumberOfBytes": 8 })).status, 200);
+    assert_eq!(kms.aws.control("state", "{}")["issued"], 2);
+}
+
+#[test]
+fn without_the_metadata_service_a_call_says_so_and_a_later_one_works() {
+    let Some(kms) = started() else { return };
+    kms.aws.control("set", r#"{"imds_down": true}"#);
+    let answer = call(&kms, "ListKeys", &json!({}));
+    assert_error(&answer, 503, "ServiceUnavailableException");
+    assert!(String::from_utf8_lossy(&answer.body).contains("metadata service"), "{answer:?}");
+    kms.aws.control("set", r#"{"imds_down": false}"#);
+    crate::support::eventually("credentials", || (call(&kms, "ListKeys", &json!({})).status == 200).then_some(()));
+}
