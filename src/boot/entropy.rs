@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use zeroize::Zeroizing;
+
 use crate::config::limits;
 use crate::nsm::{Nsm, NsmError};
 use crate::sys::random;
@@ -32,13 +34,11 @@ impl std::error::Error for EntropyError {}
 /// # Errors
 /// See [`EntropyError`].
 pub fn seed(nsm: &dyn Nsm) -> Result<(), EntropyError> {
-    let mut bytes = [0; random::CHUNK];
+    let mut bytes = Zeroizing::new([0; random::CHUNK]);
     for _ in 0..limits::ENTROPY_SEED / random::CHUNK {
-        nsm.random(&mut bytes).map_err(EntropyError::Nsm)?;
-        random::add_credited(&bytes).map_err(EntropyError::Kernel)?;
+        nsm.random(&mut *bytes).map_err(EntropyError::Nsm)?;
+        random::add_credited(&*bytes).map_err(EntropyError::Kernel)?;
     }
-    bytes.fill(0);
-    std::hint::black_box(&bytes);
     log::info!("seeded the kernel's random generator with {} bytes from the NSM", limits::ENTROPY_SEED);
     Ok(())
 }

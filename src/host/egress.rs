@@ -10,16 +10,15 @@ use std::time::Instant;
 
 use super::lookup::Lookups;
 use crate::config::limits;
-use crate::pump::{self, Early, Ending, Outcome};
+use crate::pump::{self, Early, Outcome};
 use crate::report::logger::Throttle;
 use crate::serve::Gate;
-use crate::sys::socket::Socket;
+use crate::sys::socket::{Socket, connect_tcp};
 use crate::transport::Listener;
 use crate::wire::frame::{self, ConnectFailure, ConnectReply, ConnectRequest};
 
-/// Linux's numbers, for failures the kernel had no part in.
+/// Linux's number, for a failure the kernel had no part in.
 const ETIMEDOUT: i32 = 110;
-const ECONNREFUSED: i32 = 111;
 
 /// Serves connect requests that arrive at `listener` until `gate` is closed.
 ///
@@ -86,12 +85,7 @@ fn connect(address: &SocketAddr, patience: std::time::Duration) -> io::Result<Tc
     if patience.is_zero() {
         return Err(io::ErrorKind::TimedOut.into());
     }
-    let stream = TcpStream::connect_timeout(address, patience)?;
-    // Nobody listening on a port from the ephemeral range: TCP may have connected the socket to itself.
-    if stream.local_addr()? == *address {
-        return Err(io::Error::from_raw_os_error(ECONNREFUSED));
-    }
-    Ok(stream)
+    connect_tcp(address, patience)
 }
 
 fn unresolved(host: &str, e: &io::Error) -> ConnectFailure {
@@ -116,12 +110,7 @@ fn code(e: &io::Error) -> Option<i32> {
 
 fn note(request: &ConnectRequest, outcome: &Outcome) {
     let ConnectRequest { host, port } = request;
-    let Outcome { forward, backward, ending } = outcome;
-    match ending {
-        Ending::Complete => log::debug!("egress: {host}:{port} done, {forward} bytes out, {backward} in"),
-        Ending::Idle => log::info!("egress: closed an idle connection to {host}:{port}"),
-        Ending::Broken(e) => log::debug!("egress: {host}:{port} broken after {forward} out, {backward} in: {e}"),
-    }
+    outcome.log(format_args!("egress to {host}:{port}"));
 }
 
 #[cfg(test)]

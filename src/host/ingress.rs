@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::config::limits;
-use crate::pump::{self, Early, Ending, Outcome};
+use crate::pump::{self, Early};
 use crate::report::logger::Throttle;
 use crate::serve::Gate;
 use crate::sync::Latch;
@@ -36,13 +36,8 @@ impl Bridge {
         let Some(enclave) = self.connect() else {
             return client.reset_on_drop();
         };
-        let Outcome { forward, backward, ending } = pump::run(client, enclave, Early::default(), limits::IDLE_TUNNEL);
-        let port = self.port;
-        match ending {
-            Ending::Complete => log::debug!("ingress {port}: done, {forward} bytes in, {backward} out"),
-            Ending::Idle => log::info!("ingress {port}: closed an idle connection"),
-            Ending::Broken(e) => log::debug!("ingress {port}: broken after {forward} in, {backward} out: {e}"),
-        }
+        let outcome = pump::run(client, enclave, Early::default(), limits::IDLE_TUNNEL);
+        outcome.log(format_args!("ingress {}", self.port));
     }
 
     fn connect(&self) -> Option<Socket> {

@@ -38,10 +38,11 @@ pub mod temp;
 pub mod verify;
 
 use std::ffi::OsString;
-use std::fmt;
-use std::io::{self, Write};
+use std::fmt::{self, Write as _};
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use crate::report::logger::OneLine;
 use cli::Request;
 use error::Error;
 
@@ -79,9 +80,8 @@ fn print(text: &str) -> Result<u8, Error> {
 /// would be the terminal's.
 fn say(sentence: fmt::Arguments<'_>) {
     let mut line = String::from("odyn-host: ");
-    for c in sentence.to_string().chars() {
-        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
-    }
+    // Writing to a String cannot fail.
+    let _ = write!(OneLine(&mut line), "{sentence}");
     line.push('\n');
     // Nobody is left to be told of a failure to tell.
     let _ = io::stderr().write_all(line.as_bytes());

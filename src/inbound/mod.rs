@@ -17,10 +17,10 @@ use rustls::ServerConfig;
 
 use crate::config::limits;
 use crate::pump::tls::TlsEnd;
-use crate::pump::{self, Early, Ending, Outcome};
+use crate::pump::{self, Early, Outcome};
 use crate::report::logger::Throttle;
 use crate::serve::Gate;
-use crate::sys::socket::Socket;
+use crate::sys::socket::{Socket, connect_tcp};
 use crate::transport::Listener;
 
 /// When the application was started; not set until it is.
@@ -92,21 +92,11 @@ impl Ingress {
     }
 
     fn note(&self, outcome: &Outcome) {
-        let Outcome { forward, backward, ending } = outcome;
-        match ending {
-            Ending::Complete => log::debug!("ingress {}: done, {forward} bytes in, {backward} out", self.port),
-            Ending::Idle => log::info!("ingress {}: closed an idle connection", self.port),
-            Ending::Broken(e) => log::debug!("ingress {}: broken after {forward} in, {backward} out: {e}", self.port),
-        }
+        outcome.log(format_args!("ingress {}", self.port));
     }
 }
 
 fn connect_loopback(port: u16) -> io::Result<TcpStream> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let stream = TcpStream::connect_timeout(&address, limits::APP_CONNECT)?;
-    // Nobody listening on a port from the ephemeral range: TCP may have connected the socket to itself.
-    if stream.local_addr()? == address {
-        return Err(io::ErrorKind::ConnectionRefused.into());
-    }
-    Ok(stream)
+    connect_tcp(&address, limits::APP_CONNECT)
 }

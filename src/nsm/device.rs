@@ -5,6 +5,7 @@ use std::os::fd::AsRawFd;
 
 use aws_nitro_enclaves_nsm_api::api::{self, Request, Response};
 use aws_nitro_enclaves_nsm_api::driver::nsm_process_request;
+use zeroize::Zeroizing;
 
 use super::turn::Turns;
 use super::{AttestationRequest, Description, Digest, Nsm, NsmError};
@@ -101,7 +102,7 @@ fn description(response: Response) -> Result<Description, NsmError> {
 fn fill(mut out: &mut [u8], mut more: impl FnMut() -> Result<Vec<u8>, NsmError>) -> Result<(), NsmError> {
     let mut empty = 0;
     while !out.is_empty() {
-        let mut bytes = more()?;
+        let bytes = Zeroizing::new(more()?);
         let n = bytes.len().min(out.len());
         empty = if n == 0 { empty + 1 } else { 0 };
         if empty == limits::NSM_ATTEMPTS {
@@ -110,8 +111,6 @@ fn fill(mut out: &mut [u8], mut more: impl FnMut() -> Result<Vec<u8>, NsmError>)
         let (now, later) = out.split_at_mut(n);
         now.copy_from_slice(&bytes[..n]);
         out = later;
-        bytes.fill(0);
-        std::hint::black_box(&bytes);
     }
     Ok(())
 }

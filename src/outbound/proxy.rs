@@ -15,7 +15,7 @@ use crate::config::limits;
 use crate::http::body::Follower;
 use crate::http::head::{Framing, HeadError, RequestHead, Scanner};
 use crate::http::peer::Peer;
-use crate::pump::{self, Early, Ending};
+use crate::pump::{self, Early};
 use crate::serve::Gate;
 use crate::sys::poll::{Entry, Interest, poll};
 use crate::transport::Listener;
@@ -197,14 +197,7 @@ fn tunnel(mut client: Peer, upstream: Peer) {
     let mut forward = upstream.output;
     forward.append(&mut client.input);
     let early = Early { forward, backward: upstream.input };
-    let outcome = pump::run(client.socket, upstream.socket, early, limits::IDLE_TUNNEL);
-    match outcome.ending {
-        Ending::Complete => {}
-        Ending::Idle => log::info!("egress: closed an idle tunnel"),
-        Ending::Broken(e) => {
-            log::debug!("egress: tunnel broken after {} out, {} in: {e}", outcome.forward, outcome.backward);
-        }
-    }
+    pump::run(client.socket, upstream.socket, early, limits::IDLE_TUNNEL).log("egress tunnel");
 }
 
 /// Nothing came on a connection that lay idle: neither its end nor bytes nobody asked for.

@@ -10,6 +10,7 @@
 
 pub mod tls;
 
+use std::fmt;
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -91,6 +92,18 @@ pub struct Outcome {
     pub backward: u64,
     /// Why it ended.
     pub ending: Ending,
+}
+
+impl Outcome {
+    /// One line of log. `what` says whose tunnel it was: "ingress 443".
+    pub fn log(&self, what: impl fmt::Display) {
+        let Self { forward, backward, ending } = self;
+        match ending {
+            Ending::Complete => log::debug!("{what}: done, {forward} bytes there, {backward} back"),
+            Ending::Idle => log::info!("{what}: closed an idle connection"),
+            Ending::Broken(e) => log::debug!("{what}: broken after {forward} bytes there, {backward} back: {e}"),
+        }
+    }
 }
 
 /// Bytes read before the tunnel began that belong to it.

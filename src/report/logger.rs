@@ -70,7 +70,7 @@ fn format_line(program: &str, now: SystemTime, level: log::Level, text: fmt::Arg
 }
 
 /// Replaces control characters by their escapes.
-struct OneLine<'a>(&'a mut String);
+pub(crate) struct OneLine<'a>(pub(crate) &'a mut String);
 
 impl fmt::Write for OneLine<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {

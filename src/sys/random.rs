@@ -4,6 +4,8 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::AsRawFd;
 
+use zeroize::Zeroize;
+
 /// How many bytes one call may add.
 pub const CHUNK: usize = 256;
 
@@ -22,6 +24,7 @@ struct PoolInfo {
 /// # Errors
 /// `PermissionDenied` without `CAP_SYS_ADMIN`, `InvalidInput` for more than [`CHUNK`] bytes.
 pub fn add_credited(bytes: &[u8]) -> io::Result<()> {
+    let device = OpenOptions::new().write(true).open("/dev/random")?;
     let mut info = PoolInfo { entropy_count: 0, buf_size: 0, buf: [0; CHUNK] };
     let Some(room) = info.buf.get_mut(..bytes.len()) else {
         return Err(io::ErrorKind::InvalidInput.into());
@@ -29,12 +32,10 @@ pub fn add_credited(bytes: &[u8]) -> io::Result<()> {
     room.copy_from_slice(bytes);
     info.buf_size = bytes.len() as libc::c_int;
     info.entropy_count = info.buf_size * 8;
-    let device = OpenOptions::new().write(true).open("/dev/random")?;
     // SAFETY: info is a rand_pool_info whose buf_size says how many of its bytes are there; the kernel only reads it.
     let ret = unsafe { libc::ioctl(device.as_raw_fd(), RNDADDENTROPY as _, &raw const info) };
     // The bytes were secret until now and still are what seeded the kernel.
-    info.buf.fill(0);
-    std::hint::black_box(&info.buf);
+    info.buf.zeroize();
     super::check(ret).map(drop)
 }
 

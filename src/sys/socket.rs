@@ -1,10 +1,10 @@
 //! One connected stream socket, whatever its family: TCP, UNIX or vsock.
 //!
-//! No call here ever blocks: what cannot be done at once is `WouldBlock`, and waiting is done with a deadline, either
+//! No call on one ever blocks: what cannot be done at once is `WouldBlock`, and waiting is done with a deadline, either
 //! by the caller's own `poll` or by the `*_until` methods. `SIGPIPE` is never raised.
 
 use std::io;
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,19 @@ use super::poll::{Interest, wait_until};
 
 /// How long [`Socket::reset_after_delivery`] waits at most.
 const DELIVERY: Duration = crate::config::limits::RESCUE;
+
+/// Connects over TCP, waiting at most `patience`.
+///
+/// # Errors
+/// `ECONNREFUSED` also when TCP connected the socket to itself, as it can when nobody listens on a port from the
+/// ephemeral range; otherwise what `connect(2)` reports.
+pub fn connect_tcp(address: &SocketAddr, patience: Duration) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(address, patience)?;
+    if stream.local_addr()? == *address {
+        return Err(io::Error::from_raw_os_error(libc::ECONNREFUSED));
+    }
+    Ok(stream)
+}
 
 /// A connected stream socket that never blocks.
 #[derive(Debug)]

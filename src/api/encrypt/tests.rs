@@ -1,6 +1,6 @@
 use super::super::tests::{api, api_with_agreement, call};
 use super::*;
-use crate::keys::tests::{hex, keys};
+use crate::keys::tests::hex;
 use p384::pkcs8::EncodePublicKey;
 
 /// A client with a secret of its own, doing its side of the protocol.
@@ -90,13 +90,14 @@ fn wycheproof_keys_agree_or_are_refused() {
         let padded = [vec![0; 48], field("private")].concat();
         let secret = &padded[padded.len() - 48..];
         let body = json!({ "plaintext": "x", "client_public_key": base16ct::lower::encode_string(&field("public")) });
-        let answer = encrypt(&api_with_agreement(secret), body.to_string().as_bytes());
+        let api = api_with_agreement(secret);
+        let answer = encrypt(&api, body.to_string().as_bytes());
         match &answer {
             Ok(_) => {
                 assert_ne!(result, "invalid", "case {number}");
                 agreed += 1;
                 let public = PublicKey::from_public_key_der(&field("public")).unwrap();
-                let shared = keys(&"46".repeat(32), secret).agree(&public);
+                let shared = api.keys.agree(&public);
                 assert_eq!(shared.raw_secret_bytes().to_vec(), field("shared"), "case {number}");
             }
             Err(e) => {

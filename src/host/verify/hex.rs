@@ -1,27 +1,15 @@
 //! Bytes as hexadecimal digits and back.
 
-use std::fmt::Write;
-
 /// Two lower-case digits a byte, no prefix.
 #[must_use]
 pub fn encode(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // A String takes everything.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    base16ct::lower::encode_string(bytes)
 }
 
 /// Bytes from digits of either case, `0x` before them or not; `None` for anything else.
 #[must_use]
 pub fn decode(text: &str) -> Option<Vec<u8>> {
-    let digits = text.strip_prefix("0x").unwrap_or(text).as_bytes();
-    if !digits.len().is_multiple_of(2) {
-        return None;
-    }
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    digits.chunks_exact(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
+    base16ct::mixed::decode_vec(text.strip_prefix("0x").unwrap_or(text)).ok()
 }
 
 #[cfg(test)]
