@@ -69,7 +69,10 @@ install_python() {
         exit 1
     fi
     python3 -m venv --clear "$ODYN_TEST_TOOLS"
+    # uv takes a tenth of pip's time for the rest.
     "$ODYN_TEST_TOOLS/bin/python3" -m pip install --quiet --disable-pip-version-check --no-compile --only-binary :all: \
+        "$(grep '^uv==' "$clients/requirements.txt")"
+    "$ODYN_TEST_TOOLS/bin/uv" pip install --quiet --python "$ODYN_TEST_TOOLS/bin/python3" --only-binary :all: \
         --requirement "$clients/requirements.txt"
 }
 
