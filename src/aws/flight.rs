@@ -119,6 +119,9 @@ impl<T: Send + Sync + 'static> Flight<T> {
         let mut state = lock(&self.0.state);
         if state.held.as_ref().is_some_and(|held| Arc::ptr_eq(&held.value, stale)) {
             state.held = None;
+            // The pause was chosen for somebody who had credentials.
+            let soon = Instant::now() + limits::CREDENTIALS_PAUSE_WITHOUT;
+            state.not_before = state.not_before.map(|at| at.min(soon));
         }
     }
 
@@ -157,8 +160,10 @@ impl<T> Shared<T> {
 impl<T> State<T> {
     fn failed(&mut self, what: &str, e: CredentialsError) {
         self.failures = self.failures.saturating_add(1);
-        let usable = self.held.as_ref().is_some_and(|held| !held.has_ended(SystemTime::now()));
-        let cap = if usable { limits::CREDENTIALS_PAUSE_WITH } else { limits::CREDENTIALS_PAUSE_WITHOUT };
+        // Not beyond the end of what is held.
+        let left = |held: &Held<T>| held.end.map(|end| end.duration_since(SystemTime::now()).unwrap_or_default());
+        let left = self.held.as_ref().map_or(Duration::ZERO, |held| left(held).unwrap_or(Duration::MAX));
+        let cap = left.clamp(limits::CREDENTIALS_PAUSE_WITHOUT, limits::CREDENTIALS_PAUSE_WITH);
         let pause = backoff::pause(self.failures, limits::CREDENTIALS_PAUSE, cap);
         // The first of a row, and then ever fewer: the pause doubles and so does the count.
         if self.failures.is_power_of_two() {

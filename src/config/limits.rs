@@ -179,8 +179,12 @@ pub const KMS_KEY_WAIT: Duration = Duration::from_secs(10);
 /// after a minute by default, and ask again.
 pub const KMS_CALL: Duration = Duration::from_secs(20);
 
-/// From the end of a request to the KMS proxy to the whole answer: [`KMS_KEY_WAIT`], [`NSM_TURN`], and [`KMS_CALL`] twice
-/// when credentials turn out to have expired; below the minute after which SDKs give up.
+/// One request to the KMS proxy, once a handler has it: [`KMS_KEY_WAIT`], [`NSM_TURN`], [`CREDENTIALS_WAIT`] and most of a
+/// [`KMS_CALL`]. A call made again, because credentials turned out to have expired, gets what is left of it.
+pub const KMS_REQUEST_TIME: Duration = Duration::from_secs(45);
+
+/// From the end of a request to the KMS proxy to the whole answer, waiting for a handler included; below the minute after
+/// which SDKs give up.
 pub const KMS_PROXY_ANSWER: Duration = Duration::from_secs(55);
 
 /// Largest request to KMS: a policy has 32 KiB, imported key material less, a message to sign 4 KiB.
@@ -188,6 +192,12 @@ pub const KMS_REQUEST: usize = 256 << 10;
 
 /// Largest answer of KMS: a list of 1000 keys has about 150 KiB.
 pub const KMS_ANSWER: usize = 1 << 20;
+
+/// Most fields of an object from or for KMS, whose largest has about thirty: each is compared with those before it.
+pub const KMS_FIELDS: usize = 256;
+
+/// Longest field of an answer's header that KMS's proxy passes on: ids have 36 bytes, error types some more.
+pub const KMS_HEADER_VALUE: usize = 1 << 10;
 
 /// Threads that serve the KMS proxy's requests. Each mostly waits for KMS: enough for a few hundred calls a second.
 pub const KMS_HANDLERS: usize = 8;

@@ -114,6 +114,8 @@ def own_recipient(kms):
     mine = {"AttestationDocument": b"mine", "KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256"}
     answer = kms.generate_data_key(KeyId="alias/echo", KeySpec="AES_256", Recipient=mine)
     check(answer["CiphertextForRecipient"] == b"mine" and "Plaintext" not in answer, list(answer))
+    clear = error(kms.generate_data_key, KeyId="alias/plain", KeySpec="AES_256", Recipient=mine)
+    check(clear == ("KMSInternalException", 500), clear)
 
 
 def error(call, *arguments, **named):

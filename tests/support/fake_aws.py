@@ -304,6 +304,8 @@ def attested(state, operation, request, key_id, arn):
     document = base64.b64decode(recipient["AttestationDocument"])
     if key_id == "alias/echo":
         return {"KeyId": arn, "CiphertextForRecipient": recipient["AttestationDocument"], "Plaintext": None}
+    if key_id == "alias/plain" and document == b"mine":
+        return {"KeyId": arn, "Plaintext": base64.b64encode(b"in the clear").decode()}
     if recipient["KeyEncryptionAlgorithm"] != "RSAES_OAEP_SHA_256":
         raise AwsError("ValidationException", "KeyEncryptionAlgorithm")
     try:

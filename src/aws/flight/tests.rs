@@ -110,3 +110,13 @@ fn renewal_is_ahead_of_the_end_and_never_a_storm() {
     assert_eq!(renewal(now, now + limits::CREDENTIALS_AHEAD), now + limits::CREDENTIALS_AHEAD / 2);
     assert_eq!(renewal(now, now - hour), now + limits::CREDENTIALS_INTERVAL);
 }
+
+#[test]
+fn a_pause_chosen_while_there_was_a_value_ends_soon_after_it_is_forgotten() {
+    let (flight, count) = counted(lasting);
+    let first = flight.value(PATIENCE).unwrap();
+    lock(&flight.0.state).not_before = Some(Instant::now() + 100 * PATIENCE);
+    flight.forget(&first);
+    assert_eq!(*flight.value(PATIENCE).unwrap(), 2);
+    assert_eq!(count.load(Ordering::SeqCst), 2);
+}

@@ -8,15 +8,18 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-/// The fields of an object in their order, no name twice. None of them may be a secret: they are not wiped.
-pub struct Fields(Vec<(String, Box<RawValue>)>);
+use crate::config::limits;
 
-impl Fields {
+/// The fields of an object in their order, no name twice. Values are left where they are: what is secret among them is
+/// not copied.
+pub struct Fields<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'a> Fields<'a> {
     /// Reads a text that is one JSON object.
     ///
     /// # Errors
-    /// Anything else, and an object with a name twice.
-    pub fn parse(text: &[u8]) -> Result<Self, serde_json::Error> {
+    /// Anything else, and an object with a name twice or with more than [`limits::KMS_FIELDS`].
+    pub fn parse(text: &'a [u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(text)
     }
 
@@ -59,17 +62,20 @@ impl Fields {
     }
 }
 
-impl<'de> Deserialize<'de> for Fields {
+impl<'de> Deserialize<'de> for Fields<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Object;
         impl<'de> Visitor<'de> for Object {
-            type Value = Fields;
+            type Value = Fields<'de>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
-                let mut fields: Vec<(String, Box<RawValue>)> = Vec::new();
-                while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+                let mut fields: Vec<(String, &'de RawValue)> = Vec::new();
+                while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
+                    if fields.len() == limits::KMS_FIELDS {
+                        return Err(Error::custom("too many fields"));
+                    }
                     if fields.iter().any(|(earlier, _)| *earlier == name) {
                         return Err(Error::custom("a name twice"));
                     }
@@ -102,6 +108,14 @@ mod tests {
         let fields = Fields::parse(br#"{"a":null,"b":"\u0041","c":0}"#).unwrap();
         assert_eq!(["a", "b", "c", "d"].map(|name| fields.has(name)), [false, true, true, false]);
         assert_eq!(["a", "b", "c", "d"].map(|name| fields.text(name)), [None, Some("A".to_owned()), None, None]);
+    }
+
+    #[test]
+    fn so_many_fields_that_looking_for_repeated_ones_takes_long_are_refused() {
+        let object =
+            |count: usize| format!("{{{}}}", (0..count).map(|n| format!("\"{n}\":0")).collect::<Vec<_>>().join(","));
+        assert!(Fields::parse(object(limits::KMS_FIELDS).as_bytes()).is_ok());
+        assert!(Fields::parse(object(limits::KMS_FIELDS + 1).as_bytes()).is_err());
     }
 
     #[test]

@@ -5,8 +5,8 @@
 //! document to the request, over an RSA key of this enclave, and opens the envelope ([`cms`]) in which KMS then sends the
 //! secret; the SDK finds it where it would be without all this. Everything else passes as it is.
 //!
-//! Promises: an attesting operation never returns a secret that KMS did not encrypt to this enclave; KMS's own errors come
-//! back unchanged; what goes wrong here has the form of an error of AWS's. No secret is ever in a log or an error.
+//! Promises: an attesting operation never returns a secret that KMS did not encrypt to this enclave, or to the recipient
+//! that the caller named itself; KMS's own errors come back unchanged; what goes wrong here has the form of an error of AWS's. No secret is ever in a log or an error.
 
 pub mod cms;
 pub mod error;

@@ -6,6 +6,15 @@ use crate::http::service::Request;
 /// What every operation of KMS is called by, before its name.
 const SERVICE: &str = "TrentService.";
 
+/// The operations that take a `Recipient`, as KMS's API reference has them, and the result each has in the clear.
+const ATTESTING: [(&str, &str); 5] = [
+    ("Decrypt", "Plaintext"),
+    ("GenerateDataKey", "Plaintext"),
+    ("GenerateRandom", "Plaintext"),
+    ("GenerateDataKeyPair", "PrivateKeyPlaintext"),
+    ("DeriveSharedSecret", "SharedSecret"),
+];
+
 /// An operation of KMS, by its name in `x-amz-target`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation(String);
@@ -21,7 +30,9 @@ impl Operation {
         let target = request.field("x-amz-target").unwrap_or_default();
         let name = target.strip_prefix(SERVICE).unwrap_or_default();
         let plain = (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        if request.method == "POST" && request.path() == "/" && plain {
+        // KMS knows names in their own case only. Should it ever not, this would be the way around the recipient.
+        let disguised = ATTESTING.iter().any(|(known, _)| known.eq_ignore_ascii_case(name) && *known != name);
+        if request.method == "POST" && request.path() == "/" && plain && !disguised {
             Ok(Self(name.to_owned()))
         } else {
             Err(ProxyError::Operation)
@@ -41,15 +52,10 @@ impl Operation {
     }
 
     /// The result that comes as `CiphertextForRecipient` instead when the request has a `Recipient`; `None` for
-    /// operations that take none. KMS's API reference has these five.
+    /// operations that take none.
     #[must_use]
     pub fn secret(&self) -> Option<&'static str> {
-        match self.0.as_str() {
-            "Decrypt" | "GenerateDataKey" | "GenerateRandom" => Some("Plaintext"),
-            "GenerateDataKeyPair" => Some("PrivateKeyPlaintext"),
-            "DeriveSharedSecret" => Some("SharedSecret"),
-            _ => None,
-        }
+        ATTESTING.iter().find(|(name, _)| *name == self.0).map(|(_, secret)| *secret)
     }
 }
 
@@ -72,7 +78,7 @@ mod tests {
         }
         assert_eq!(secret("GenerateDataKeyPair"), Some("PrivateKeyPlaintext"));
         assert_eq!(secret("DeriveSharedSecret"), Some("SharedSecret"));
-        for name in ["Encrypt", "ReEncrypt", "GenerateDataKeyWithoutPlaintext", "GenerateMac", "ListKeys", "decrypt"] {
+        for name in ["Encrypt", "ReEncrypt", "GenerateDataKeyWithoutPlaintext", "GenerateMac", "ListKeys"] {
             assert_eq!(secret(name), None);
         }
     }
@@ -84,7 +90,15 @@ mod tests {
         assert_eq!(of("POST", "/service/TrentService/operation/Decrypt", &[]), None);
         assert_eq!(of("POST", "/x", &["TrentService.Decrypt"]), None);
         assert_eq!(of("POST", "/", &["TrentService.Decrypt", "TrentService.Decrypt"]), None);
-        for target in ["", "Decrypt", "TrentService.", "TrentService.Decrypt ", "trentservice.Decrypt", "X#Decrypt"] {
+        for target in [
+            "",
+            "Decrypt",
+            "TrentService.",
+            "TrentService.Decrypt ",
+            "trentservice.Decrypt",
+            "X#Decrypt",
+            "TrentService.decrypt",
+        ] {
             assert_eq!(of("POST", "/", &[target]), None, "{target}");
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use base64ct::{Base64, Encoding};
 use serde_json::json;
@@ -41,6 +41,7 @@ pub struct Proxy {
     /// Errors of the proxy's own so far: their number is their request id.
     errors: AtomicU64,
     troubles: Throttle,
+    renewals: Throttle,
 }
 
 impl Proxy {
@@ -57,8 +58,8 @@ impl Proxy {
                 "kms_proxy.endpoints.{region}: {url} has no TLS: whoever is between can read and change secrets"
             );
         }
-        let (errors, troubles) = (AtomicU64::new(0), Throttle::default());
-        Self { client, credentials, recipient, endpoints, errors, troubles }
+        let (troubles, renewals) = (Throttle::default(), Throttle::default());
+        Self { client, credentials, recipient, endpoints, errors: AtomicU64::new(0), troubles, renewals }
     }
 
     fn serve(&self, request: &Request) -> Result<Answer, ProxyError> {
@@ -67,8 +68,8 @@ impl Proxy {
         let inquiry = Inquiry {
             url: self.endpoint(&region)?.at("/", ""),
             region,
-            content_type: request.field("content-type").unwrap_or(CONTENT_TYPE).to_owned(),
             operation,
+            deadline: Instant::now() + limits::KMS_REQUEST_TIME,
         };
         match inquiry.operation.secret() {
             Some(secret) => self.attested(&inquiry, request, secret),
@@ -80,7 +81,9 @@ impl Proxy {
     fn attested(&self, inquiry: &Inquiry, request: &Request, secret: &str) -> Result<Answer, ProxyError> {
         let fields = Fields::parse(&request.body).map_err(|_| ProxyError::Request)?;
         if fields.has("Recipient") {
-            return self.ask(inquiry, &request.body).map(passed);
+            let answer = self.ask(inquiry, &request.body)?;
+            check_unopened(&answer, secret)?;
+            return Ok(passed(answer));
         }
         let (document, key) = self.recipient.attest()?;
         let recipient = json!({
@@ -108,7 +111,7 @@ impl Proxy {
         if !says_expired(&answer) {
             return Ok(answer);
         }
-        self.troubles.warn(format_args!("KMS proxy: KMS says that the credentials have expired: renewing them"));
+        self.renewals.warn(format_args!("KMS proxy: KMS says that the credentials have expired: renewing them"));
         self.credentials.forget(&key);
         let key = self.credentials.credentials().map_err(ProxyError::Credentials)?;
         self.ask_with(&key, inquiry, body)
@@ -116,8 +119,8 @@ impl Proxy {
 
     fn ask_with(&self, key: &AccessKey, inquiry: &Inquiry, body: &[u8]) -> Result<client::Answer, ProxyError> {
         let (host, target) = (inquiry.url.host_field(), inquiry.operation.target());
-        let fields =
-            [("host", host.as_str()), ("content-type", inquiry.content_type.as_str()), ("x-amz-target", &target)];
+        // Whatever type the caller named: KMS must not read the body in another way than this proxy does.
+        let fields = [("host", host.as_str()), ("content-type", CONTENT_TYPE), ("x-amz-target", &target)];
         let signer = Signer {
             key,
             region: inquiry.region.as_str(),
@@ -131,6 +134,7 @@ impl Proxy {
         let added = signer.sign(&Message { method: "POST", path, query, fields: &fields, payload: Payload::of(body) });
         let fields: Vec<(&str, &str)> =
             fields.into_iter().chain(added.iter().map(|(name, value)| (*name, value.as_str()))).collect();
+        let left = inquiry.deadline.saturating_duration_since(Instant::now());
         let call = Call {
             caller: "the KMS proxy",
             method: "POST",
@@ -139,7 +143,7 @@ impl Proxy {
             body: Some(body),
             // CreateKey twice makes two keys.
             repeatable: false,
-            within: limits::KMS_CALL,
+            within: limits::KMS_CALL.min(left).max(Duration::from_millis(1)),
         };
         let answer = self.client.call(&call, limits::KMS_ANSWER)?;
         let id = text(&answer.fields, "x-amzn-requestid").unwrap_or_default();
@@ -161,6 +165,7 @@ impl Proxy {
 
     fn error(&self, e: &ProxyError) -> Answer {
         let id = format!("odyn-{}", self.errors.fetch_add(1, Ordering::Relaxed) + 1);
+        log::debug!("KMS proxy: request {id}: {}: {e}", e.kind());
         self.troubles.warn(format_args!("KMS proxy: request {id}: {}: {e}", e.kind()));
         let body = json!({ "__type": e.kind(), "message": e.to_string() }).to_string();
         Answer {
@@ -177,7 +182,7 @@ impl Service for Proxy {
     }
 
     fn fields(&self) -> &'static [&'static str] {
-        &["authorization", "content-type", "x-amz-target"]
+        &["authorization", "x-amz-target"]
     }
 
     fn plan(&self, _: &str, _: &str) -> Plan {
@@ -205,7 +210,17 @@ struct Inquiry {
     url: Url,
     region: Region,
     operation: Operation,
-    content_type: String,
+    deadline: Instant,
+}
+
+/// An answer to a caller's own recipient has nothing in the clear either.
+fn check_unopened(answer: &client::Answer, secret: &str) -> Result<(), ProxyError> {
+    if !(200..300).contains(&answer.status) {
+        return Ok(());
+    }
+    let fields = Fields::parse(&answer.body).map_err(|_| ProxyError::Malformed)?;
+    let empty = !fields.has(secret) || fields.text(secret).is_some_and(|text| text.is_empty());
+    if empty { Ok(()) } else { Err(ProxyError::Unencrypted) }
 }
 
 /// KMS's answer as it is.
@@ -224,8 +239,9 @@ fn whole(status: u16, fields: &HeaderMap, body: Zeroizing<Vec<u8>>) -> Answer {
     }
 }
 
+/// Not of any length: the server's own answer has a limit for its head.
 fn text<'a>(fields: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    fields.get(name)?.to_str().ok()
+    fields.get(name)?.to_str().ok().filter(|value| value.len() <= limits::KMS_HEADER_VALUE)
 }
 
 /// Whether KMS refused the credentials because their time is over.

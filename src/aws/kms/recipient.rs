@@ -1,7 +1,7 @@
 //! The key that KMS encrypts to: RSA with 2048 bits, made in this enclave and named in each attestation document.
 //!
 //! Promises: its randomness, and that of every use of it (blinding), is the Nitro Secure Module's and nobody else's; the
-//! private key never leaves this type and is wiped when dropped. Making it takes a thread of its own, so that the
+//! private key never leaves this type and is wiped when dropped, as far as the `rsa` crate wipes it. Making it takes a thread of its own, so that the
 //! application starts meanwhile; the first call that needs it waits.
 
 use std::fmt;

@@ -42,8 +42,14 @@ impl Refusal {
     pub(super) fn read(opened: Opened) -> Result<Self, S3Error> {
         let region = opened.fields.get("x-amz-bucket-region").and_then(|value| Region::parse(value.to_str().ok()?));
         let status = opened.status;
-        let answer = opened.read(limits::S3_ERROR_ANSWER).map_err(S3Error::Call)?;
-        Ok(Self { status, code: page::code(&answer.body), region })
+        let code = match opened.read(limits::S3_ERROR_ANSWER) {
+            Ok(answer) => page::code(&answer.body),
+            // Without its code it could be an absent object or an absent bucket.
+            Err(e) if status == 404 => return Err(S3Error::Call(e)),
+            // The status alone says whether to try again.
+            Err(_) => None,
+        };
+        Ok(Self { status, code, region })
     }
 
     /// There is no such object; that there is no such bucket is another thing.

@@ -2,7 +2,7 @@
 //!
 //! Promises: no key outside the folder is asked for or told of; requests are signed with the hash of what they carry;
 //! what a server is too busy for is tried again a few times within one deadline, what it refuses is not. An object is in
-//! memory once. Never follows a redirect to where a bucket has moved: the manifest says where it is.
+//! memory once here. Never follows a redirect to where a bucket has moved: the manifest says where it is.
 
 pub mod error;
 pub mod key;
@@ -80,7 +80,7 @@ impl Store {
     /// See [`S3Error`].
     pub fn get(&self, key: &Key) -> Result<Option<Object>, S3Error> {
         let path = self.path(key);
-        match self.attempt(&Ask::new("GET", &path), read_object) {
+        match self.attempt(&Ask::new("GET", &path), deadline(), read_object) {
             Ok(object) => Ok(Some(object)),
             Err(S3Error::Refused(refusal)) if refusal.is_absence() => Ok(None),
             Err(e) => Err(e),
@@ -94,7 +94,7 @@ impl Store {
     pub fn put(&self, key: &Key, content_type: Option<&str>, body: &[u8]) -> Result<(), S3Error> {
         let path = self.path(key);
         let ask = Ask { content_type, body: Some(body), payload: Payload::of(body), ..Ask::new("PUT", &path) };
-        self.attempt(&ask, done)
+        self.attempt(&ask, deadline(), done)
     }
 
     /// Makes sure that there is no such object.
@@ -103,7 +103,7 @@ impl Store {
     /// See [`S3Error`].
     pub fn delete(&self, key: &Key) -> Result<(), S3Error> {
         let path = self.path(key);
-        match self.attempt(&Ask::new("DELETE", &path), done) {
+        match self.attempt(&Ask::new("DELETE", &path), deadline(), done) {
             Err(S3Error::Refused(refusal)) if refusal.is_absence() => Ok(()),
             other => other,
         }
@@ -122,17 +122,18 @@ impl Store {
         if let Some(token) = token {
             query.push_str(&format!("&continuation-token={}", encode(token)));
         }
-        let page = match self.page(&query) {
+        let deadline = deadline();
+        let page = match self.page(&query, deadline) {
             // Others may have put keys there with characters that XML cannot have. Escaped it can, and S3 knows how to;
             // not always asked for, because some stores say that they escape and do not.
-            Err(S3Error::NoXml) => self.page(&format!("encoding-type=url&{query}")),
+            Err(S3Error::NoXml) => self.page(&format!("encoding-type=url&{query}"), deadline),
             other => other,
         };
         page?.below(&self.settings.prefix)
     }
 
-    fn page(&self, query: &str) -> Result<Page, S3Error> {
-        self.attempt(&Ask { query, ..Ask::new("GET", "/") }, |opened| {
+    fn page(&self, query: &str, deadline: Instant) -> Result<Page, S3Error> {
+        self.attempt(&Ask { query, ..Ask::new("GET", "/") }, deadline, |opened| {
             let answer = opened.read(limits::S3_LIST_ANSWER).map_err(S3Error::Call)?;
             Page::parse(&answer.body)
         })
@@ -143,8 +144,12 @@ impl Store {
     }
 
     /// Makes the call until it succeeds, is refused, or there is no point in going on.
-    fn attempt<T>(&self, ask: &Ask<'_>, read: impl Fn(Opened) -> Result<T, S3Error>) -> Result<T, S3Error> {
-        let deadline = Instant::now() + limits::S3_CALL;
+    fn attempt<T>(
+        &self,
+        ask: &Ask<'_>,
+        deadline: Instant,
+        read: impl Fn(Opened) -> Result<T, S3Error>,
+    ) -> Result<T, S3Error> {
         let (mut attempts, mut renewed) = (1, false);
         loop {
             let key = self.provider.credentials().map_err(S3Error::Credentials)?;
@@ -194,6 +199,10 @@ impl Store {
             Message { method: ask.method, path: &url.path, query: &url.query, fields: &fields, payload: ask.payload };
         let signed = signer.sign(&message);
         fields.extend(signed.iter().map(|(name, value)| (*name, value.as_str())));
+        // A large body waits for S3's word: it refuses from the head alone, and closes, which without this looks broken.
+        if ask.body.is_some_and(|body| body.len() > limits::AWS_BUFFER) {
+            fields.push(("expect", "100-continue"));
+        }
         let within = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         let call = Call {
             caller: CALLER,
@@ -223,6 +232,11 @@ impl Store {
     }
 }
 
+/// Of a call that begins now.
+fn deadline() -> Instant {
+    Instant::now() + limits::S3_CALL
+}
+
 fn done(opened: Opened) -> Result<(), S3Error> {
     opened.read(limits::S3_ERROR_ANSWER).map(drop).map_err(S3Error::Call)
 }
@@ -235,9 +249,10 @@ fn read_object(mut opened: Opened) -> Result<Object, S3Error> {
     let mut object = Object { pieces: VecDeque::new(), length: 0 };
     loop {
         // One byte more than allowed shows an object of unknown length to be too large.
-        let left = opened.length.map_or(limits::S3_OBJECT + 1, |length| usize::try_from(length).unwrap_or(0));
-        let room = left.saturating_sub(object.length).min(limits::S3_PIECE);
-        let mut piece = Zeroizing::new(vec![0; room.max(1)]);
+        let left = opened.length.map_or(limits::S3_OBJECT, |length| usize::try_from(length).unwrap_or(0));
+        // And one more than is left has the end read, without which the connection is not used again.
+        let room = (left.saturating_sub(object.length) + 1).min(limits::S3_PIECE);
+        let mut piece = Zeroizing::new(vec![0; room]);
         let filled = fill(&mut opened, &mut piece)?;
         piece.truncate(filled);
         object.length += filled;

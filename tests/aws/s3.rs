@@ -448,3 +448,37 @@ fn one_byte_more_than_the_largest_object_is_a_413_and_never_sent() {
     assert_eq!(stage.put_text("a", &base64_of((64 << 20) + 1)), Err((413, "value: more than 64 MiB".to_owned())));
     assert_eq!(count.load(Ordering::SeqCst), 0);
 }
+
+#[test]
+fn a_large_object_that_s3_refuses_from_its_head_is_refused_and_not_sent_again() {
+    let origin = Origin::serving(|mut stream| {
+        let head = read_head(&mut stream).unwrap_or_default();
+        assert_eq!(field(&head, "expect"), Some("100-continue"));
+        let _ = stream.write_all(refusal(403, "AccessDenied").unwrap().as_bytes());
+    });
+    let (status, error) = Stage::new(origin.port.0, "", None).put_text("a", &base64_of(4 << 20)).unwrap_err();
+    assert!(status == 503 && error.contains("status 403 AccessDenied"), "{error}");
+    assert_eq!(*origin.connections.lock().unwrap(), 1);
+}
+
+#[test]
+fn a_refusal_that_breaks_off_is_a_refusal_all_the_same() {
+    let origin = Origin::serving(|mut stream| {
+        let _ = read_head(&mut stream);
+        let _ = stream.write_all(b"HTTP/1.1 403 X\r\nContent-Length: 500\r\n\r\n<Err");
+    });
+    let (status, error) = Stage::new(origin.port.0, "", None).get("a").unwrap_err();
+    assert!(status == 503 && error.contains("status 403"), "{error}");
+    assert_eq!(*origin.connections.lock().unwrap(), 1);
+}
+
+#[test]
+fn one_connection_serves_one_object_after_another() {
+    let (origin, _) = scripted(|_, _| http(200, "good"));
+    let stage = Stage::new(origin.port.0, "", None);
+    for _ in 0..5 {
+        assert_eq!(stage.get("a").unwrap(), b"good");
+        stage.put("a", b"b").unwrap();
+    }
+    assert_eq!(*origin.connections.lock().unwrap(), 1);
+}
