@@ -32,7 +32,8 @@ fn get(outside: &Outside, url: &Url) -> Result<Answer, CallError> {
 
 fn ask(outside: &Outside, method: &str, url: &Url, repeatable: bool, within: Duration) -> Result<Answer, CallError> {
     let body = (method == "POST").then_some(&b"body"[..]);
-    let call = Call { caller: "the test", method, url, fields: &[("x-test", "1")], body, repeatable, within };
+    let deadline = Instant::now() + within;
+    let call = Call { caller: "the test", method, url, fields: &[("x-test", "1")], body, repeatable, deadline };
     outside.client.call(&call, 1000)
 }
 

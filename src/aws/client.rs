@@ -56,8 +56,8 @@ pub struct Call<'a> {
     /// Whether asking twice does no harm. Such a [`Client::call`] is made again, once, on a new connection, when its connection
     /// breaks: servers close kept connections just as they are used again.
     pub repeatable: bool,
-    /// For all of it, to the last byte of the answer.
-    pub within: Duration,
+    /// For all of it, every attempt, to the last byte of the answer.
+    pub deadline: Instant,
 }
 
 /// A whole answer.
@@ -121,13 +121,9 @@ impl Client {
     /// # Errors
     /// See [`Fault`]. A status is none.
     pub fn call(&self, call: &Call<'_>, most: usize) -> Result<Answer, CallError> {
-        let deadline = Instant::now() + call.within;
         let first = self.open_once(call, false).and_then(|opened| opened.read(most));
         match first {
-            Err(e) if call.repeatable && e.is_broken() => {
-                let within = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-                self.open_once(&Call { within, ..*call }, true)?.read(most)
-            }
+            Err(e) if call.repeatable && e.is_broken() => self.open_once(call, true)?.read(most),
             other => other,
         }
     }
@@ -171,7 +167,9 @@ impl Client {
         request: Request<B>,
         afresh: bool,
     ) -> Result<ureq::http::Response<ureq::Body>, Error> {
-        let configured = self.agent.configure_request(request).timeout_global(Some(call.within));
+        // A deadline that has passed still is one.
+        let left = call.deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        let configured = self.agent.configure_request(request).timeout_global(Some(left));
         let configured = if afresh { configured.max_idle_age(Duration::ZERO) } else { configured };
         self.agent.run(configured.build())
     }
@@ -202,13 +200,7 @@ impl Opened {
         // Allocated once: growing would leave copies that nobody wipes.
         let room = announced.unwrap_or(most);
         let mut body = Zeroizing::new(vec![0; room + 1]);
-        let mut filled = 0;
-        while let Some(rest) = body.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match self.read_some(rest)? {
-                0 => break,
-                n => filled += n,
-            }
-        }
+        let filled = self.fill(&mut body)?;
         if filled > room {
             return Err(self.context.fault(Fault::TooLarge(most)));
         }
@@ -216,12 +208,19 @@ impl Opened {
         Ok(Answer { status: self.status, fields: self.fields, body })
     }
 
-    /// Some bytes of the body; 0 is its end, which is checked against its length.
+    /// Reads until `into` is full or the body ends, which is checked against its length, and says how much that was.
     ///
     /// # Errors
     /// What befalls a connection.
-    pub fn read_some(&mut self, into: &mut [u8]) -> Result<usize, CallError> {
-        self.body.read(into).map_err(|e| self.context.error(Error::from(e)))
+    pub fn fill(&mut self, into: &mut [u8]) -> Result<usize, CallError> {
+        let mut filled = 0;
+        while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match self.body.read(rest).map_err(|e| self.context.error(Error::from(e)))? {
+                0 => break,
+                n => filled += n,
+            }
+        }
+        Ok(filled)
     }
 }
 

@@ -229,8 +229,8 @@ impl Service {
     fn call(&self, method: &str, path: &str, field: (&str, &str)) -> Result<Answer, CredentialsError> {
         let url = self.endpoint.at(path, "");
         let body = (method == "PUT").then_some(&[][..]);
-        let (caller, within) = (self.caller, limits::IMDS_CALL);
-        let call = Call { caller, method, url: &url, fields: &[field], body, repeatable: true, within };
+        let (caller, deadline) = (self.caller, Instant::now() + limits::IMDS_CALL);
+        let call = Call { caller, method, url: &url, fields: &[field], body, repeatable: true, deadline };
         self.client.call(&call, limits::IMDS_ANSWER).map_err(CredentialsError::Call)
     }
 }

@@ -168,9 +168,6 @@ pub const ATTESTATION_USER_DATA: usize = 512;
 /// Largest public key in an attestation request: an RSA-4096 key's SPKI is 550 bytes.
 pub const ATTESTATION_PUBLIC_KEY: usize = 1024;
 
-/// Largest attestation document: what the driver's interface returns at most. Real ones have about 5 KiB.
-pub const ATTESTATION_DOCUMENT: usize = 12 << 10;
-
 /// How long a call to the KMS proxy waits for the enclave's RSA key, which is made at start. That takes a second or two on
 /// an enclave's CPU, by chance several times as long.
 pub const KMS_KEY_WAIT: Duration = Duration::from_secs(10);

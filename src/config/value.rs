@@ -179,6 +179,12 @@ impl Region {
         ((1..=32).contains(&text.len()) && text.bytes().all(plain)).then(|| Region(text.to_owned()))
     }
 
+    /// What the names of AWS's services in this region end in: `us-east-1.amazonaws.com`, in China under `.com.cn`.
+    pub fn domain(&self) -> String {
+        let top = if self.0.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+        format!("{self}.{top}")
+    }
+
     /// The region's text, such as `us-east-1`.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use base64ct::{Base64, Encoding};
 use serde_json::json;
@@ -134,7 +134,6 @@ impl Proxy {
         let added = signer.sign(&Message { method: "POST", path, query, fields: &fields, payload: Payload::of(body) });
         let fields: Vec<(&str, &str)> =
             fields.into_iter().chain(added.iter().map(|(name, value)| (*name, value.as_str()))).collect();
-        let left = inquiry.deadline.saturating_duration_since(Instant::now());
         let call = Call {
             caller: "the KMS proxy",
             method: "POST",
@@ -143,7 +142,7 @@ impl Proxy {
             body: Some(body),
             // CreateKey twice makes two keys.
             repeatable: false,
-            within: limits::KMS_CALL.min(left).max(Duration::from_millis(1)),
+            deadline: inquiry.deadline.min(Instant::now() + limits::KMS_CALL),
         };
         let answer = self.client.call(&call, limits::KMS_ANSWER)?;
         let id = text(&answer.fields, "x-amzn-requestid").unwrap_or_default();
@@ -158,8 +157,7 @@ impl Proxy {
         if let Some(url) = self.endpoints.get(region) {
             return Ok(Url::from(url));
         }
-        let china = if region.as_str().starts_with("cn-") { ".cn" } else { "" };
-        let host = Host::parse(&format!("kms.{region}.amazonaws.com{china}"));
+        let host = Host::parse(&format!("kms.{}", region.domain()));
         host.map(Url::https).map_err(|_| ProxyError::Scope("the Credential's region is none"))
     }
 

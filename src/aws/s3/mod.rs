@@ -9,7 +9,7 @@ pub mod key;
 mod page;
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use zeroize::Zeroizing;
 
@@ -203,7 +203,6 @@ impl Store {
         if ask.body.is_some_and(|body| body.len() > limits::AWS_BUFFER) {
             fields.push(("expect", "100-continue"));
         }
-        let within = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         let call = Call {
             caller: CALLER,
             method: ask.method,
@@ -212,7 +211,7 @@ impl Store {
             body: ask.body,
             // Attempts are counted here.
             repeatable: false,
-            within,
+            deadline,
         };
         self.client.open(&call).map_err(S3Error::Call)
     }
@@ -224,9 +223,8 @@ impl Store {
         if let Some(endpoint) = &self.settings.endpoint {
             return Ok(Url::from(endpoint).at(&format!("/{bucket}"), ""));
         }
-        let top = if region.as_str().starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-        let dotted = bucket.contains('.');
-        let name = if dotted { format!("s3.{region}.{top}") } else { format!("{bucket}.s3.{region}.{top}") };
+        let (dotted, domain) = (bucket.contains('.'), region.domain());
+        let name = if dotted { format!("s3.{domain}") } else { format!("{bucket}.s3.{domain}") };
         let host = Host::parse(&name).map_err(|_| S3Error::Malformed("no host name can be made of the bucket"))?;
         Ok(if dotted { Url::https(host).at(&format!("/{bucket}"), "") } else { Url::https(host) })
     }
@@ -253,7 +251,7 @@ fn read_object(mut opened: Opened) -> Result<Object, S3Error> {
         // And one more than is left has the end read, without which the connection is not used again.
         let room = (left.saturating_sub(object.length) + 1).min(limits::S3_PIECE);
         let mut piece = Zeroizing::new(vec![0; room]);
-        let filled = fill(&mut opened, &mut piece)?;
+        let filled = opened.fill(&mut piece).map_err(S3Error::Call)?;
         piece.truncate(filled);
         object.length += filled;
         if too_large(object.length as u64) {
@@ -267,18 +265,6 @@ fn read_object(mut opened: Opened) -> Result<Object, S3Error> {
             return Ok(object);
         }
     }
-}
-
-/// Reads until `piece` is full or the body ends.
-fn fill(opened: &mut Opened, piece: &mut [u8]) -> Result<usize, S3Error> {
-    let mut filled = 0;
-    while let Some(rest) = piece.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match opened.read_some(rest).map_err(S3Error::Call)? {
-            0 => break,
-            n => filled += n,
-        }
-    }
-    Ok(filled)
 }
 
 #[cfg(test)]
