@@ -25,12 +25,13 @@
 //! | [`wire`] | the bytes both ends of vsock agree on |
 //! | [`host`] | `odyn-host`, the other ends of all of these |
 //! | [`sim`] | running without Nitro hardware |
+//! | `helios` | `odyn-helios`, the Ethereum light client, a process of its own |
 //! | [`sys`] | the fence: the only `unsafe` code and the only libc |
 //! | [`sync`] | locks that outlive a panic |
 //! | [`utc`] | moments as text |
 //!
 //! `host` and `sim` are cargo features, on by default and absent from the enclave's release build
-//! (`cargo build --release --bin odyn --no-default-features`).
+//! (`cargo build --release --bin odyn --no-default-features`); `helios` is one, off by default.
 //!
 //! # What holds everywhere
 //!
@@ -76,6 +77,9 @@ pub mod host;
 
 #[cfg(feature = "sim")]
 pub mod sim;
+
+#[cfg(feature = "helios")]
+pub mod helios;
 
 pub mod sys;
 

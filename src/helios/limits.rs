@@ -1,0 +1,94 @@
+//! Every cap and deadline of the light client, each with its reason; see also [`crate::config::limits`].
+
+use std::time::Duration;
+
+/// How long a call waits for the first head (contract section 11).
+pub const SYNC_WAIT: Duration = Duration::from_secs(30);
+
+/// One JSON-RPC call, from the whole request to its answer, all fetching included. Wallets give up after a minute.
+pub const CALL: Duration = Duration::from_secs(55);
+
+/// One request to a server.
+pub const FETCH: Duration = Duration::from_secs(20);
+
+/// Threads that answer JSON-RPC. Each mostly waits for the execution RPC.
+pub const HANDLERS: usize = 16;
+
+/// Largest JSON-RPC request: a transaction with six blobs' sidecar has 800 KiB in hexadecimal digits twice over.
+pub const REQUEST: usize = 2 << 20;
+
+/// Calls in one batch: what public RPCs allow.
+pub const BATCH: usize = 100;
+
+/// Largest answer to one JSON-RPC request, batches included. What a block's transactions take as JSON is below it.
+pub const ANSWER: usize = 32 << 20;
+
+/// How old `latest` may be: five slots without a signed block are an outage, or a host that holds blocks back.
+pub const LATEST_AGE: Duration = Duration::from_secs(60);
+
+/// How old `finalized` may be. Two to three epochs are usual; this is just above three.
+pub const FINALIZED_AGE: Duration = Duration::from_secs(20 * 60);
+
+/// Age of a checkpoint beyond which former validators could forge a chain from it: weak subjectivity.
+pub const CHECKPOINT_AGE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
+/// Largest answer of the execution RPC that has one block or its receipts: the gas limit and calldata's price keep a
+/// block below 8 MiB, which JSON makes up to three times larger.
+pub const BLOCK_ANSWER: usize = 32 << 20;
+
+/// Largest answer that has a proof: [`PROOF_SLOTS`] slots of [`PROOF_DEPTH`] nodes.
+pub const PROOF_ANSWER: usize = 8 << 20;
+
+/// Largest answer that has a contract's code, of at most [`CODE`] bytes.
+pub const CODE_ANSWER: usize = 1 << 20;
+
+/// Largest answer that has one number, hash or short text.
+pub const SMALL_ANSWER: usize = 64 << 10;
+
+/// Nodes in one proof: a path has 64 nibbles.
+pub const PROOF_DEPTH: usize = 65;
+
+/// Bytes of one node: a branch of 16 hashes has 532, a leaf its value.
+pub const PROOF_NODE: usize = 1 << 10;
+
+/// Slots in one `eth_getProof`.
+pub const PROOF_SLOTS: usize = 256;
+
+/// Bytes of a contract's code: twice EIP-170's limit, and Amsterdam's proposals.
+pub const CODE: usize = 64 << 10;
+
+/// Gas of one `eth_call`.
+pub const CALL_GAS: u64 = 50_000_000;
+
+/// Accounts that one `eth_call` may look at, and slots: each may cost a request.
+pub const CALL_ACCOUNTS: usize = 256;
+
+/// See [`CALL_ACCOUNTS`].
+pub const CALL_SLOTS: usize = 2048;
+
+/// Blocks in the range of one `eth_getLogs`: each costs its header.
+pub const LOG_BLOCKS: u64 = 1024;
+
+/// Of those, blocks whose receipts are fetched.
+pub const LOG_RECEIPTS: usize = 128;
+
+/// Logs in one answer.
+pub const LOGS: usize = 10_000;
+
+/// Blocks back from the head that EIP-2935 proves.
+pub const HISTORY: u64 = 8191;
+
+/// Blocks in one `eth_feeHistory`.
+pub const FEE_BLOCKS: u64 = 128;
+
+/// Headers kept.
+pub const HEADERS: usize = 1024;
+
+/// Contracts' codes kept, in bytes of code.
+pub const CODES: usize = 8 << 20;
+
+/// Largest answer of the consensus RPC for one object: an update has 27 KiB.
+pub const BEACON_OBJECT: usize = 128 << 10;
+
+/// Updates asked for at once.
+pub const BEACON_UPDATES: u64 = 32;
