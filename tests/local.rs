@@ -139,9 +139,4 @@ fn what_cannot_start_is_told_once_more_by_the_exit_status() {
     let local = Local::with_manifest("bogus: 1\n", &[], &["true"]);
     eventually("the reason is told", || local.read("err").contains("bogus").then_some(()));
     assert_eq!(local.finish().code(), Some(2));
-    let light_client = "helios_rpc:\n  enabled: true\n  listen_port: 9000\n  execution_rpc: http://a.test\n  \
-                        consensus_rpc: http://b.test\n  checkpoint: unsafe-latest\negress:\n  allow: [\"**\"]\n";
-    let local = Local::with_manifest(light_client, &[], &["true"]);
-    eventually("the section is named", || local.read("err").contains("helios_rpc").then_some(()));
-    assert_eq!(local.finish().code(), Some(2));
 }

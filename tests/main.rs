@@ -13,6 +13,7 @@ mod egress_clients;
 mod host;
 mod ingress;
 mod ingress_tls;
+mod light_client;
 mod local;
 mod pid1;
 mod start;

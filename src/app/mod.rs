@@ -1,4 +1,5 @@
-//! The application: what to run, running it, learning of its end, ending what it left behind.
+//! The application: what to run, running it, learning of its end, ending what it left behind. Beside it the light
+//! client, a process of odyn's own.
 //!
 //! Promises: the application starts in a session of its own with a clean signal mask, no descriptor but the standard
 //! three, `no_new_privs` and an environment built for it (this process's own is never changed); every orphan is
@@ -7,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod command;
+pub mod light_client;
 pub mod shutdown;
 pub mod spawn;
 pub mod supervise;

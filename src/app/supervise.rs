@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::light_client::LightClient;
 use crate::sys::process::{Exit, Pid, Reaped, reap};
 use crate::sys::signal::{Signal, wait};
 
@@ -18,18 +19,23 @@ pub const WATCHED: [Signal; 7] =
 /// How often to look even though no signal said so. Signals are not lost; this only bounds being wrong about that.
 const LOOK_ANYWAY: Duration = Duration::from_secs(60);
 
-/// Waits for the end of `app`, meanwhile forwarding signals to its process group and reaping every other child.
-pub fn until_exit(app: Pid) -> Exit {
+/// Waits for the end of `app`, meanwhile forwarding signals to its process group, reaping every other child and keeping the
+/// light client running, if there is one.
+pub fn until_exit(app: Pid, mut light_client: Option<LightClient>) -> Exit {
     loop {
-        match wait(&WATCHED, LOOK_ANYWAY) {
+        let due = light_client.as_ref().and_then(LightClient::due_in).unwrap_or(LOOK_ANYWAY);
+        match wait(&WATCHED, due.min(LOOK_ANYWAY)) {
             Ok(Some(Signal::CHLD) | None) => {}
             Ok(Some(signal)) => forward(app, signal),
             Err(e) => log::error!("waiting for signals failed: {e}"),
         }
-        if let Some(exit) = drain(app) {
+        if let Some(exit) = drain(app, light_client.as_mut()) {
             // What is still pending was meant for the application, not for what comes after it.
             while let Ok(Some(_)) = wait(&FORWARDED, Duration::ZERO) {}
             return exit;
+        }
+        if let Some(light_client) = &mut light_client {
+            light_client.restart_if_due();
         }
     }
 }
@@ -42,12 +48,16 @@ fn forward(app: Pid, signal: Signal) {
 }
 
 /// Reaps until nobody is left to reap, the application among them or not: one `SIGCHLD` may stand for a thousand ends.
-fn drain(app: Pid) -> Option<Exit> {
+fn drain(app: Pid, mut light_client: Option<&mut LightClient>) -> Option<Exit> {
     let mut app_exit = None;
     loop {
         match reap() {
             Ok(Reaped::Ended(pid, exit)) if pid == app => app_exit = Some(exit),
-            Ok(Reaped::Ended(pid, exit)) => log::debug!("reaped orphan {pid}: {exit:?}"),
+            Ok(Reaped::Ended(pid, exit)) => {
+                if !light_client.as_mut().is_some_and(|light_client| light_client.ended(pid, exit)) {
+                    log::debug!("reaped orphan {pid}: {exit:?}");
+                }
+            }
             Ok(Reaped::NoneYet | Reaped::NoChildren) => return app_exit,
             Err(e) => {
                 log::error!("reaping failed: {e}");

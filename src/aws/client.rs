@@ -17,9 +17,10 @@ use ureq::unversioned::transport::{Connector, RustlsConnector};
 use ureq::{Agent, BodyReader, Error};
 use zeroize::Zeroizing;
 
-use super::connect::{ConnectError, NoResolver, Way};
+use super::connect::{ConnectError, Way};
 use super::url::Url;
 use crate::config::limits;
+use crate::http::channel::NoResolver;
 use crate::outbound::dial::DialError;
 use crate::outbound::hostname::Target;
 use crate::outbound::policy::{Decision, DenyReason, Policy};

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use super::entropy::EntropyError;
 use crate::app::command::CommandError;
+use crate::app::light_client::LightClientError;
 use crate::app::spawn::SpawnError;
 use crate::aws::credentials::EndpointError;
 use crate::config::manifest::ManifestError;
@@ -19,8 +20,8 @@ use crate::nsm::NsmError;
 pub enum BootError {
     /// The manifest's author's.
     Manifest(ManifestError),
-    /// The manifest asks for a service that this version does not have: the section's name.
-    Unserved(&'static str),
+    /// The image's or a port's: the light client does not start.
+    LightClient(LightClientError),
     /// The operator's: where the metadata service is said to be.
     Metadata(EndpointError),
     /// A TLS file's.
@@ -59,7 +60,7 @@ impl BootError {
     #[must_use]
     pub fn exit_code(&self) -> i32 {
         match self {
-            Self::Manifest(_) | Self::Unserved(_) | Self::Metadata(_) | Self::Tls(_) => 2,
+            Self::Manifest(_) | Self::Metadata(_) | Self::Tls(_) => 2,
             Self::Command(CommandError::Missing) => 2,
             _ => 1,
         }
@@ -70,9 +71,7 @@ impl fmt::Display for BootError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Manifest(e) => write!(f, "{e}"),
-            Self::Unserved(section) => {
-                write!(f, "the manifest has {section}, which this version of odyn does not serve: remove the section")
-            }
+            Self::LightClient(e) => write!(f, "{e}"),
             Self::Metadata(e) => write!(f, "{e}"),
             Self::Tls(e) => write!(f, "{e}"),
             Self::Command(e) => write!(f, "{e}"),
@@ -108,6 +107,7 @@ macro_rules! from {
 }
 from!(
     ManifestError => Manifest,
+    LightClientError => LightClient,
     EndpointError => Metadata,
     TlsError => Tls,
     CommandError => Command,

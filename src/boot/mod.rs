@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 use crate::api::route::Surface;
 use crate::api::{Api, Served};
 use crate::app::command::{CommandError, Entrypoint};
+use crate::app::light_client::{LightClient, LightClientError};
 use crate::app::spawn::Output;
 use crate::app::{shutdown, spawn, supervise};
 use crate::aws::kms::proxy::Proxy;
@@ -105,7 +106,16 @@ fn run(options: &Options) -> i32 {
             return 1;
         }
     };
-    let mut odyn = Odyn { options, report, gates: Gates::default(), pipes, transport: None, served: false, nsm: None };
+    let mut odyn = Odyn {
+        options,
+        report,
+        gates: Gates::default(),
+        pipes,
+        transport: None,
+        served: false,
+        nsm: None,
+        light_client: None,
+    };
     let outcome = catch_unwind(AssertUnwindSafe(|| odyn.run())).unwrap_or(Err(BootError::Panic));
     let (status, code) = match outcome {
         Ok(exit) => (Status::from(exit), exit.shell_code()),
@@ -138,6 +148,8 @@ struct Odyn<'a> {
     served: bool,
     /// The Nitro Secure Module, once something needed it.
     nsm: Option<Arc<dyn Nsm>>,
+    /// The light client, if the manifest has one.
+    light_client: Option<LightClient>,
 }
 
 impl Odyn<'_> {
@@ -170,7 +182,7 @@ impl Odyn<'_> {
         let _ = app_start.set(Instant::now());
         log::info!("started the application as process {app}");
         self.report.board.post(Status::Running);
-        Ok(supervise::until_exit(app))
+        Ok(supervise::until_exit(app, self.light_client.take()))
     }
 
     fn open_transport(&self) -> Result<Transport, BootError> {
@@ -240,9 +252,6 @@ impl Odyn<'_> {
 
     /// Egress first, ingress last: nothing comes in before everything the application may need is there.
     fn start_services(&mut self, transport: &Arc<Transport>, manifest: &Manifest) -> Result<AppStart, BootError> {
-        if let Some(section) = manifest.unserved() {
-            return Err(BootError::Unserved(section));
-        }
         if let Some(egress) = &manifest.egress {
             let gate = self.open_gate()?;
             let port = egress.proxy_port.number();
@@ -250,6 +259,7 @@ impl Odyn<'_> {
             let dialer = Dialer::new(Arc::clone(transport), manifest.vsock_ports.egress.number().into());
             outbound::proxy::spawn(listener, &gate, egress.policy.clone(), dialer).map_err(BootError::Thread)?;
         }
+        self.start_light_client(transport, manifest)?;
         let aws = Aws::open(transport, manifest)?;
         self.start_kms_proxy(aws.as_ref(), manifest)?;
         self.start_apis(aws.as_ref(), manifest)?;
@@ -263,6 +273,19 @@ impl Odyn<'_> {
             inbound::spawn(port, tls, listener, &gate, Arc::clone(&app_start)).map_err(BootError::Thread)?;
         }
         Ok(app_start)
+    }
+
+    /// The light client, with a way to the egress proxy that takes no network: it has none.
+    fn start_light_client(&mut self, transport: &Arc<Transport>, manifest: &Manifest) -> Result<(), BootError> {
+        let (Some(helios), Some(egress)) = (&manifest.helios, &manifest.egress) else { return Ok(()) };
+        let name = format!("odyn-egress-{}", Pid::this());
+        let port = helios.port.number();
+        let listener = Listener::named(&name).map_err(|e| LightClientError::Listen(port, e))?;
+        let gate = self.open_gate()?;
+        let dialer = Dialer::new(Arc::clone(transport), manifest.vsock_ports.egress.number().into());
+        outbound::proxy::spawn(listener, &gate, egress.policy.clone(), dialer).map_err(BootError::Thread)?;
+        self.light_client = Some(LightClient::start(helios, &name, self.options.verbosity)?);
+        Ok(())
     }
 
     /// The KMS proxy, whose key is being made while everything else starts.

@@ -49,7 +49,7 @@ impl Source<'_> {
             aux_api: self.aux_api(api, raw.aux_api)?,
             kms_proxy: self.kms_proxy(raw.kms_proxy, egress.as_ref())?,
             storage: self.storage(raw.storage.and_then(|storage| storage.s3), egress.as_ref())?,
-            helios: self.helios(raw.helios_rpc)?,
+            helios: self.helios(raw.helios_rpc, egress.as_ref())?,
             egress,
             vsock_ports: VsockPorts {
                 status: vsock.status_port.unwrap_or(default_ports.status),
@@ -104,7 +104,7 @@ impl Source<'_> {
         Ok(Some(S3 { bucket: bucket.0, prefix, region: raw.region, endpoint: raw.endpoint }))
     }
 
-    fn helios(self, raw: Option<raw::HeliosRpc>) -> Result<Option<Helios>, ManifestError> {
+    fn helios(self, raw: Option<raw::HeliosRpc>, egress: Option<&Egress>) -> Result<Option<Helios>, ManifestError> {
         let Some(raw) = raw.filter(|helios| helios.enabled) else {
             return Ok(None);
         };
@@ -120,17 +120,32 @@ impl Source<'_> {
             let message = "unsafe-latest trusts the consensus RPC, so add consensus_rpc";
             return Err(self.fault("helios_rpc.checkpoint", message));
         }
-        let port = raw.listen_port.unwrap_or(Port::HELIOS);
-        Ok(Some(Helios { port, network, execution_rpc, consensus_rpc: raw.consensus_rpc, checkpoint }))
+        let consensus_rpc = raw.consensus_rpc.or_else(|| network.usual_consensus_rpc()).ok_or_else(|| {
+            let message = format!("is missing, and {} has no usual one", network.name());
+            self.fault("helios_rpc.consensus_rpc", message)
+        })?;
+        self.no_query("helios_rpc.consensus_rpc", &consensus_rpc)?;
+        let who = "the light client";
+        let lacking = format!("egress: {{allow: [\"{}\", \"{}\"]}}", execution_rpc.target(), consensus_rpc.target());
+        self.needs_egress("helios_rpc.execution_rpc", who, execution_rpc.target(), &lacking, egress)?;
+        self.needs_egress("helios_rpc.consensus_rpc", who, consensus_rpc.target(), &lacking, egress)?;
+        Ok(Some(Helios {
+            port: raw.listen_port.unwrap_or(Port::HELIOS),
+            network,
+            execution_rpc,
+            consensus_rpc,
+            checkpoint,
+            allow_old_checkpoint: raw.allow_old_checkpoint,
+        }))
     }
 
-    /// The calls odyn makes itself need credentials, which come from the metadata service through egress.
-    /// Requests have a query of their own, and it is signed.
+    /// Requests have a query of their own, and some sign it.
     fn no_query(self, field: &'static str, endpoint: &HttpUrl) -> Result<(), ManifestError> {
         let refused = || self.fault(field, format!("{endpoint} has a query: an endpoint ends before the \"?\""));
         if endpoint.has_query() { Err(refused()) } else { Ok(()) }
     }
 
+    /// The calls odyn makes itself need credentials, which come from the metadata service through egress.
     fn needs_metadata(
         self,
         field: &'static str,
@@ -139,21 +154,34 @@ impl Source<'_> {
         egress: Option<&Egress>,
     ) -> Result<(), ManifestError> {
         let address = Ipv4Addr::new(169, 254, 169, 254);
+        let lacking = format!("egress: {{allow: [\"{address}\", \"{endpoint}\"]}}");
+        match Port::new(80).map(|port| Target::new(Host::from(IpAddr::V4(address)), port)) {
+            Some(target) => self.needs_egress(field, who, &target, &lacking, egress),
+            None => Ok(()),
+        }
+    }
+
+    /// `lacking` is the line to add where there is no egress at all.
+    fn needs_egress(
+        self,
+        field: &'static str,
+        who: &str,
+        target: &Target,
+        lacking: &str,
+        egress: Option<&Egress>,
+    ) -> Result<(), ManifestError> {
         let Some(egress) = egress else {
-            let message =
-                format!("{who} needs egress: add the line egress: {{allow: [\"{address}\", \"{endpoint}\"]}}");
-            return Err(self.fault(field, message));
+            return Err(self.fault(field, format!("{who} needs egress: add the line {lacking}")));
         };
-        let target = Port::new(80).map(|port| Target::new(Host::from(IpAddr::V4(address)), port));
-        match target.map(|target| egress.policy.decide(target)) {
-            Some(Decision::Denied(denied)) => Err(self.fault(
+        match egress.policy.decide(target.clone()) {
+            Decision::Allowed(_) => Ok(()),
+            Decision::Denied(denied) => Err(self.fault(
                 field,
                 match denied.reason {
-                    DenyReason::NoAllowRule => format!("egress.allow lacks \"{address}\": {who} needs it"),
-                    DenyReason::DenyRule(rule) => format!("egress.deny has \"{rule}\", but {who} needs {address}:80"),
+                    DenyReason::NoAllowRule => format!("egress.allow lacks \"{}\": {who} needs it", target.host()),
+                    DenyReason::DenyRule(rule) => format!("egress.deny has \"{rule}\", but {who} needs {target}"),
                 },
             )),
-            _ => Ok(()),
         }
     }
 

@@ -67,9 +67,12 @@ fn storage(s3: &S3) -> String {
 }
 
 fn helios(helios: &Helios) -> String {
-    let consensus = helios.consensus_rpc.as_ref().map_or(String::new(), |url| format!(", consensus {url}"));
-    let Helios { port, network, execution_rpc, checkpoint, .. } = helios;
-    format!("127.0.0.1:{port}, {}, execution {execution_rpc}{consensus}, checkpoint {checkpoint}", network.name())
+    let Helios { port, network, execution_rpc, consensus_rpc, checkpoint, allow_old_checkpoint } = helios;
+    let name = network.name();
+    let age = if *allow_old_checkpoint { ", however old" } else { "" };
+    format!(
+        "127.0.0.1:{port}, {name}, execution {execution_rpc}, consensus {consensus_rpc}, checkpoint {checkpoint}{age}"
+    )
 }
 
 #[cfg(test)]

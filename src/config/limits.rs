@@ -367,5 +367,24 @@ pub const S3_PAUSE_CAP: Duration = Duration::from_secs(5);
 /// One call to S3 with all its attempts: the largest object at 5 Mbit/s.
 pub const S3_CALL: Duration = Duration::from_secs(120);
 
+/// Pause before the light client is started again after its end. It doubles each time.
+pub const LIGHT_CLIENT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Longest such pause.
+pub const LIGHT_CLIENT_PAUSE_CAP: Duration = Duration::from_secs(60);
+
+/// After running this long its next pause is the shortest again.
+pub const LIGHT_CLIENT_STEADY: Duration = Duration::from_secs(60);
+
+/// Memory the light client may write to: ten times what its caps let it hold for a server at its worst, and less than the
+/// smallest enclave that one would run it in.
+pub const LIGHT_CLIENT_MEMORY: u64 = 1 << 30;
+
+/// Descriptors it may have: [`MAX_CONNECTIONS`] of its own and some to its servers.
+pub const LIGHT_CLIENT_DESCRIPTORS: u64 = 2048;
+
+/// Longest line of its log that is kept whole; a longer one is cut into pieces of this size.
+pub const LIGHT_CLIENT_LINE: u64 = 4 << 10;
+
 /// Longest DNS name in text form (RFC 1035, section 2.3.4).
 pub const HOST_NAME: usize = 253;

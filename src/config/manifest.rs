@@ -49,7 +49,7 @@ pub struct Manifest {
     pub kms_proxy: Option<KmsProxy>,
     /// The S3 storage; `None` unless enabled. Needs egress as the KMS proxy does.
     pub storage: Option<S3>,
-    /// The light client; `None` unless enabled.
+    /// The light client; `None` unless enabled. When it is there, so is egress, and it allows both RPCs.
     pub helios: Option<Helios>,
     /// The ports between enclave and host.
     pub vsock_ports: VsockPorts,
@@ -153,10 +153,12 @@ pub struct Helios {
     pub network: Network,
     /// The untrusted execution RPC it proves answers of.
     pub execution_rpc: HttpUrl,
-    /// The untrusted consensus RPC; there whenever the checkpoint is unsafe.
-    pub consensus_rpc: Option<HttpUrl>,
+    /// The untrusted consensus RPC.
+    pub consensus_rpc: HttpUrl,
     /// What it trusts.
     pub checkpoint: Checkpoint,
+    /// Whether it trusts a checkpoint beyond the weak-subjectivity age too.
+    pub allow_old_checkpoint: bool,
 }
 
 /// The vsock ports between enclave and host.

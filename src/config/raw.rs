@@ -119,6 +119,8 @@ pub(super) struct HeliosRpc {
     pub(super) execution_rpc: Option<HttpUrl>,
     pub(super) consensus_rpc: Option<HttpUrl>,
     pub(super) checkpoint: Option<Checkpoint>,
+    #[serde(default)]
+    pub(super) allow_old_checkpoint: bool,
 }
 
 #[derive(Default, Deserialize)]

@@ -64,12 +64,6 @@ pub(super) fn clash(services: &[Service]) -> Option<Clash<'_>> {
 }
 
 impl Manifest {
-    /// A section that asks for a service this version of odyn does not have. An application that counts on one must not
-    /// be started without it.
-    pub fn unserved(&self) -> Option<&'static str> {
-        self.helios.is_some().then_some("helios_rpc")
-    }
-
     /// Everything that would listen, in start order of the contract's table: each ingress port in both namespaces, the
     /// services on loopback, then the streams to the host. Also lists the application's own ports, as `application`.
     pub fn services(&self) -> Vec<Service> {

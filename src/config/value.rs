@@ -263,6 +263,9 @@ pub enum Network {
 }
 
 impl Network {
+    /// All of them.
+    pub const ALL: [Network; 4] = [Network::Mainnet, Network::Sepolia, Network::Holesky, Network::Hoodi];
+
     /// The name as the manifest writes it.
     pub fn name(self) -> &'static str {
         match self {
@@ -270,6 +273,14 @@ impl Network {
             Network::Sepolia => "sepolia",
             Network::Holesky => "holesky",
             Network::Hoodi => "hoodi",
+        }
+    }
+
+    /// The public consensus RPC taken when the manifest names none, where there is one. Nothing it says is believed.
+    pub fn usual_consensus_rpc(self) -> Option<HttpUrl> {
+        match self {
+            Network::Mainnet => HttpUrl::parse("https://ethereum.operationsolarstorm.org").ok(),
+            Network::Sepolia | Network::Holesky | Network::Hoodi => None,
         }
     }
 }
@@ -281,6 +292,16 @@ pub enum Checkpoint {
     Root([u8; 32]),
     /// Whatever the consensus RPC calls its latest: trusts that server.
     UnsafeLatest,
+}
+
+impl Checkpoint {
+    /// Reads `unsafe-latest` or 64 hexadecimal digits, with or without `0x`; `None` when it is neither.
+    pub fn parse(text: &str) -> Option<Checkpoint> {
+        match text {
+            "unsafe-latest" => Some(Checkpoint::UnsafeLatest),
+            _ => root(text.strip_prefix("0x").unwrap_or(text)).map(Checkpoint::Root),
+        }
+    }
 }
 
 impl fmt::Display for Checkpoint {
@@ -298,12 +319,7 @@ impl fmt::Display for Checkpoint {
 impl<'de> Deserialize<'de> for Checkpoint {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Checkpoint, D::Error> {
         from_text(deserializer, "a beacon block root", |text| {
-            if text == "unsafe-latest" {
-                return Ok(Checkpoint::UnsafeLatest);
-            }
-            root(text.strip_prefix("0x").unwrap_or(text))
-                .map(Checkpoint::Root)
-                .ok_or("is neither a block root of 32 bytes in hexadecimal nor unsafe-latest")
+            Checkpoint::parse(text).ok_or("is neither a block root of 32 bytes in hexadecimal nor unsafe-latest")
         })
     }
 }

@@ -3,20 +3,36 @@
 //! Promises: one deadline for a request and its answer, a cap on the answer, no redirect followed. An error never
 //! repeats a URL's path, which often holds an access key.
 
+mod tunnel;
+
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use ureq::config::Config;
+use ureq::unversioned::transport::{Connector, RustlsConnector};
 use ureq::{Agent, Body, Error, Proxy};
 
 use crate::config::limits::{RESPONSE_HEAD, UPSTREAM_CONNECT};
 use crate::config::value::HttpUrl;
+use crate::http::channel::NoResolver;
+use tunnel::{Refused, Tunnel};
+
+/// How servers are reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Over the network, through the proxy that the environment names, if it does.
+    Network,
+    /// Through odyn's egress proxy, which listens on this name (see [`crate::transport::Listener::named`]).
+    Egress(String),
+}
 
 /// Why a request had no usable answer. Always the server's, the way's or the egress policy's fault.
 #[derive(Debug)]
 pub enum FetchError {
     /// No connection, or it broke: server, reason.
     Broken(String, String),
+    /// The egress proxy does not connect: server, the proxy's status.
+    Denied(String, u16),
     /// It took too long.
     Timeout(String),
     /// The answer's status is not 200.
@@ -30,9 +46,8 @@ impl fmt::Display for FetchError {
         match self {
             Self::Broken(server, reason) => write!(f, "{server}: {reason}"),
             Self::Timeout(server) => write!(f, "{server}: no answer in time"),
-            Self::Status(server, 403) => {
-                write!(f, "{server}: status 403; if egress.allow lacks it, add it there")
-            }
+            Self::Denied(server, 403) => write!(f, "{server}: egress denied: see egress.allow and egress.deny"),
+            Self::Denied(server, status) => write!(f, "{server}: no connection: the egress proxy says {status}"),
             Self::Status(server, status) => write!(f, "{server}: status {status}"),
             Self::TooLarge(server, most) => write!(f, "{server}: an answer of more than {most} bytes"),
         }
@@ -66,9 +81,10 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// The server at `url`, through the proxy that the environment names, if it does.
+    /// The server at `url`.
     #[must_use]
-    pub fn new(url: HttpUrl) -> Self {
+    pub fn new(url: HttpUrl, way: &Way) -> Self {
+        let proxy = if *way == Way::Network { Proxy::try_from_env() } else { None };
         let config: Config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -77,9 +93,16 @@ impl Server {
             .user_agent(concat!("odyn-helios/", env!("CARGO_PKG_VERSION")))
             .max_response_header_size(RESPONSE_HEAD)
             .timeout_connect(Some(UPSTREAM_CONNECT))
-            .proxy(Proxy::try_from_env())
+            .proxy(proxy)
             .build();
-        Self { agent: config.new_agent(), url }
+        let agent = match way {
+            Way::Network => config.new_agent(),
+            Way::Egress(name) => {
+                let connector = Tunnel(name.clone()).chain(RustlsConnector::default());
+                Agent::with_parts(config, connector, NoResolver)
+            }
+        };
+        Self { agent, url }
     }
 
     /// What errors call it: scheme, host and port.
@@ -131,6 +154,10 @@ impl Server {
             Error::Timeout(_) => FetchError::Timeout(self.name()),
             Error::BodyExceedsLimit(_) => FetchError::TooLarge(self.name(), most),
             // Of those that carry text of the URL none is shown.
+            Error::Other(e) if e.is::<Refused>() => {
+                let status = e.downcast_ref::<Refused>().map_or(0, |refused| refused.0);
+                FetchError::Denied(self.name(), status)
+            }
             Error::Io(e) => FetchError::Broken(self.name(), e.to_string()),
             Error::ConnectProxyFailed(reason) => {
                 FetchError::Broken(self.name(), format!("the egress proxy does not connect: {reason}"))

@@ -8,6 +8,12 @@ pub const SYNC_WAIT: Duration = Duration::from_secs(30);
 /// One JSON-RPC call, from the whole request to its answer, all fetching included. Wallets give up after a minute.
 pub const CALL: Duration = Duration::from_secs(55);
 
+/// From the end of a JSON-RPC request to its answer, waiting for a handler included.
+pub const ANSWERED: Duration = Duration::from_secs(60);
+
+/// Bytes of requests and answers held at once, all connections together: four of the largest answers.
+pub const HELD: usize = 4 * ANSWER;
+
 /// One request to a server.
 pub const FETCH: Duration = Duration::from_secs(20);
 

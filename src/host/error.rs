@@ -20,8 +20,6 @@ pub enum Error {
     Usage(UsageError),
     /// The manifest cannot be read or is not valid.
     Manifest(ManifestError),
-    /// The manifest is valid, and asks for a service that this version of odyn does not have: the section.
-    Unserved(&'static str),
     /// `-p` names a port that is not one of the manifest's ingress ports, which follow.
     NotIngress(u16, Vec<u16>),
     /// `-p` was given twice for this ingress port.
@@ -88,7 +86,6 @@ impl Error {
         match self {
             Self::Usage(_)
             | Self::Manifest(_)
-            | Self::Unserved(_)
             | Self::NotIngress(..)
             | Self::ChosenTwice(_)
             | Self::NoDefaultPort(..)
@@ -105,9 +102,6 @@ impl fmt::Display for Error {
         match self {
             Self::Usage(e) => write!(f, "{e}"),
             Self::Manifest(e) => write!(f, "{e}"),
-            Self::Unserved(section) => {
-                write!(f, "odyn would not start: this version does not serve {section}; remove the section")
-            }
             Self::NotIngress(port, known) if known.is_empty() => {
                 write!(f, "-p for port {port}: the manifest has no ingress port")
             }

@@ -14,6 +14,7 @@ pub mod poll;
 pub mod power;
 pub mod process;
 pub mod random;
+pub mod seccomp;
 pub mod signal;
 pub mod socket;
 pub mod stdio;

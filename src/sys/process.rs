@@ -203,6 +203,74 @@ pub fn confine(command: &mut Command, identity: Option<Identity>, descriptors: D
     unsafe { command.pre_exec(prepare) };
 }
 
+/// What a process that reads hostile data may use: bytes of memory it writes to, and descriptors.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowance {
+    /// Heap and thread stacks; allocating fails beyond it.
+    pub memory: u64,
+    /// Descriptors.
+    pub descriptors: u64,
+}
+
+/// Makes `command`'s child as harmless as it can be: besides what [`confine`] does, it gets `allowance` and no more, writes
+/// no file and no core dump, is the first to go when memory runs out, ends with the thread that starts it, and its system
+/// calls are filtered (see [`super::seccomp`]).
+pub fn imprison(command: &mut Command, identity: Option<Identity>, allowance: Allowance) {
+    let filter = super::seccomp::Filter::default();
+    let limits = [
+        (libc::RLIMIT_DATA, allowance.memory),
+        (libc::RLIMIT_NOFILE, allowance.descriptors),
+        (libc::RLIMIT_FSIZE, 0),
+        (libc::RLIMIT_CORE, 0),
+    ];
+    let prepare = move || {
+        new_session()?;
+        super::signal::default_actions();
+        super::signal::unblock_all()?;
+        close_inherited();
+        first_to_go();
+        for (resource, most) in limits {
+            let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
+            // SAFETY: limit is a readable rlimit.
+            super::check(unsafe { libc::setrlimit(resource, &raw const limit) })?;
+        }
+        if let Some(identity) = identity {
+            assume(identity)?;
+        }
+        end_with_parent()?;
+        no_new_privileges()?;
+        filter.install()
+    };
+    // SAFETY: runs between fork and exec, where only async-signal-safe calls are allowed: prepare makes system calls
+    // only and allocates nothing; the filter was assembled before.
+    unsafe { command.pre_exec(prepare) };
+}
+
+/// Asks the kernel to kill this process before any other when memory runs out. Not being able to is no reason to stop.
+fn first_to_go() {
+    // SAFETY: the path is a C string.
+    let fd = unsafe { libc::open(c"/proc/self/oom_score_adj".as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) };
+    if fd != -1 {
+        // SAFETY: the text is readable for its length.
+        unsafe { libc::write(fd, c"1000".as_ptr().cast(), 4) };
+        // SAFETY: this function opened it, and nobody else knows it.
+        unsafe { libc::close(fd) };
+    }
+}
+
+/// The kernel forgets this when a process changes its user, so it comes after that.
+fn end_with_parent() -> io::Result<()> {
+    // SAFETY: this option takes integers only.
+    super::check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) }).map(drop)
+}
+
+/// Whether this process may become another user.
+#[must_use]
+pub fn is_superuser() -> bool {
+    // SAFETY: takes nothing, cannot fail.
+    unsafe { libc::geteuid() == 0 }
+}
+
 fn new_session() -> io::Result<()> {
     // SAFETY: setsid takes nothing. A child that was just forked leads no group, so it succeeds.
     super::check(unsafe { libc::setsid() }).map(drop)

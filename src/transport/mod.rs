@@ -15,11 +15,9 @@ pub mod parent;
 
 use std::io;
 use std::net::TcpListener;
-#[cfg(any(feature = "sim", feature = "host"))]
-use std::os::fd::OwnedFd;
-use std::os::fd::{AsFd, BorrowedFd};
-#[cfg(any(feature = "sim", feature = "host"))]
-use std::os::unix::net::UnixListener;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
 #[cfg(feature = "sim")]
 use std::sync::Arc;
 
@@ -78,8 +76,7 @@ pub enum Listener {
     Vsock(vsock::Listener),
     /// TCP on loopback.
     Tcp(TcpListener),
-    /// The host's end of a hybrid-vsock port.
-    #[cfg(any(feature = "sim", feature = "host"))]
+    /// A UNIX socket: the light client's way to the egress proxy, the host's end of a hybrid-vsock port.
     Unix(UnixListener),
     /// The guest's end of a hybrid-vsock port.
     #[cfg(feature = "sim")]
@@ -105,6 +102,17 @@ impl Listener {
         Ok(Self::Tcp(listener))
     }
 
+    /// Listens on a name that is no file (Linux's abstract socket namespace, see `unix(7)`): it goes with this process, and
+    /// any process on this machine may connect.
+    ///
+    /// # Errors
+    /// `AddrInUse` when the name is taken.
+    pub fn named(name: &str) -> io::Result<Self> {
+        let listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(name)?)?;
+        listener.set_nonblocking(true)?;
+        Ok(Self::Unix(listener))
+    }
+
     /// Takes the next connection.
     ///
     /// # Errors
@@ -113,7 +121,6 @@ impl Listener {
         match self {
             Self::Vsock(listener) => listener.accept(),
             Self::Tcp(listener) => listener.accept().map(|(stream, _)| Socket::from(stream)),
-            #[cfg(any(feature = "sim", feature = "host"))]
             Self::Unix(listener) => listener.accept().map(|(stream, _)| Socket::from(OwnedFd::from(stream))),
             #[cfg(feature = "sim")]
             Self::Queue(queue) => queue.take(),
@@ -127,7 +134,6 @@ impl AsFd for Listener {
         match self {
             Self::Vsock(listener) => listener.as_fd(),
             Self::Tcp(listener) => listener.as_fd(),
-            #[cfg(any(feature = "sim", feature = "host"))]
             Self::Unix(listener) => listener.as_fd(),
             #[cfg(feature = "sim")]
             Self::Queue(queue) => queue.as_fd(),

@@ -18,6 +18,7 @@ egress:
     - \"api.openai.com\"
     - \"169.254.169.254\"        # Required for KMS
     - \"**.amazonaws.com:443\"
+    - \"*.example.com\"
   deny:
     - \"*.internal.com\"
 api:
@@ -51,7 +52,7 @@ enclave        my-secure-app, image my-secure-app:latest
 ingress        vsock 8080 to the application on 127.0.0.1:8080
 ingress        vsock 8443 to the application on 127.0.0.1:8443, TLS ends here
 egress         proxy on 127.0.0.1:10000
-  allow        api.openai.com, 169.254.169.254, **.amazonaws.com:443
+  allow        api.openai.com, 169.254.169.254, **.amazonaws.com:443, *.example.com
   deny         *.internal.com
 internal API   127.0.0.1:18000
 auxiliary API  127.0.0.1:18001

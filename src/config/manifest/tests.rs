@@ -217,10 +217,37 @@ fn the_light_client_names_what_it_trusts() {
             "enclaver.yaml:8: helios_rpc.checkpoint: is neither a block root of 32 bytes in hexadecimal nor unsafe-latest",
         ),
     ]);
-    let given = read(&helios(&format!("{rpc}  checkpoint: {root}\n"))).unwrap().helios.unwrap();
+    let checkpoint = format!("  checkpoint: {root}\n");
+    let mainnet = "  network: mainnet\n  execution_rpc: https://rpc.example.com/key\n";
+    refused(&[
+        (
+            &helios(&format!("{rpc}{checkpoint}")),
+            "enclaver.yaml:6: helios_rpc.consensus_rpc: is missing, and sepolia has no usual one",
+        ),
+        (
+            &helios(&format!("{mainnet}{checkpoint}")),
+            "enclaver.yaml:9: helios_rpc.execution_rpc: the light client needs egress: add the line egress: {allow: [\"rpc.example.com:443\", \"ethereum.operationsolarstorm.org:443\"]}",
+        ),
+        (
+            &format!("egress: {{allow: [\"rpc.example.com\"]}}\n{}", helios(&format!("{mainnet}{checkpoint}"))),
+            "enclaver.yaml:7: helios_rpc.consensus_rpc: egress.allow lacks \"ethereum.operationsolarstorm.org\": the light client needs it",
+        ),
+        (
+            &format!(
+                "egress: {{allow: [\"**\"], deny: [\"*.example.com\"]}}\n{}",
+                helios(&format!("{mainnet}{checkpoint}"))
+            ),
+            "enclaver.yaml:9: helios_rpc.execution_rpc: egress.deny has \"*.example.com\", but the light client needs rpc.example.com:443",
+        ),
+    ]);
+    let open =
+        |fields: &str| read(&format!("egress: {{allow: [\"**\"]}}\n{}", helios(fields))).unwrap().helios.unwrap();
+    let given = open(&format!("{mainnet}{checkpoint}"));
     assert_eq!((given.port.number(), given.checkpoint), (8545, Checkpoint::Root([0xab; 32])));
+    assert_eq!(given.consensus_rpc.as_str(), "https://ethereum.operationsolarstorm.org");
+    assert!(!given.allow_old_checkpoint);
     let latest = format!("{rpc}  consensus_rpc: http://c.example.com\n  checkpoint: unsafe-latest\n");
-    assert!(read(&helios(&latest)).unwrap().helios.is_some());
+    assert!(open(&format!("{latest}  allow_old_checkpoint: true\n")).allow_old_checkpoint);
     assert!(read("helios_rpc: {network: hoodi}\n").unwrap().helios.is_none(), "off unless enabled");
 }
 

@@ -36,7 +36,16 @@ impl fmt::Debug for Node {
     }
 }
 
+/// The methods [`Node::call`] serves.
+pub const METHODS: &[&str] = &[];
+
 impl Node {
+    /// A node that asks `upstream`.
+    #[must_use]
+    pub fn new(spec: Arc<Spec>, upstream: Arc<dyn Upstream>, clock: Arc<crate::helios::clock::Clock>) -> Self {
+        Self { spec, upstream, clock }
+    }
+
     /// The result of `method` with `params`, seen from `head`, by `deadline`.
     ///
     /// # Errors
