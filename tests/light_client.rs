@@ -63,6 +63,7 @@ fn a_manifest_with_a_light_client_that_is_not_there_is_a_start_error() {
 fn the_light_client_reaches_the_egress_proxy_and_nothing_else() {
     let (port, egress) = (Port::reserve(), Port::reserve());
     let Some(odyn) = start(&port, &egress, true) else { return };
+    odyn.wait_running();
     process(&port);
     let log =
         eventually("the report is in the log", || Some(odyn.log()).filter(|log| log.contains("not a line of odyn")));
