@@ -2,7 +2,7 @@
 //! answers, never believe a block that no committee signed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Seconds since 1970, never running back.
 #[derive(Debug, Default)]
@@ -29,5 +29,30 @@ impl Clock {
         }
         let system = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         self.highest.fetch_max(system, Ordering::Relaxed).max(system)
+    }
+
+    /// Lets real time pass, also where the clock stands still. The one place where consensus waits.
+    pub fn pause(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_never_runs_back() {
+        let clock = Clock::default();
+        let ahead = clock.now() + 1000;
+        clock.highest.store(ahead, Ordering::Relaxed);
+        assert_eq!(clock.now(), ahead, "as if the host had set the time back");
+    }
+
+    #[cfg(feature = "sim")]
+    #[test]
+    fn a_fixed_clock_stands_still() {
+        let clock = Clock::fixed(1_746_612_311);
+        assert_eq!([clock.now(), clock.now()], [1_746_612_311; 2]);
     }
 }

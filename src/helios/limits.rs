@@ -98,3 +98,12 @@ pub const BEACON_OBJECT: usize = 128 << 10;
 
 /// Updates asked for at once.
 pub const BEACON_UPDATES: u64 = 32;
+
+/// First wait after the consensus RPC failed before there was a head; it doubles up to [`RETRY_MOST`].
+pub const RETRY_FIRST: Duration = Duration::from_secs(1);
+
+/// Longest wait between two attempts: five slots.
+pub const RETRY_MOST: Duration = Duration::from_secs(60);
+
+/// How often the log repeats that something still is as wrong as before.
+pub const REPEAT: Duration = Duration::from_secs(10 * 60);
