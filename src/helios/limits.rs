@@ -42,6 +42,10 @@ pub const CHECKPOINT_AGE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 /// block below 8 MiB, which JSON makes up to three times larger.
 pub const BLOCK_ANSWER: usize = 32 << 20;
 
+/// Largest answer that has a block's header: with it come the hashes of its transactions, of which 300 million gas buy
+/// 15,000, and its withdrawals.
+pub const HEADER_ANSWER: usize = 2 << 20;
+
 /// Largest answer that has a proof: [`PROOF_SLOTS`] slots of [`PROOF_DEPTH`] nodes.
 pub const PROOF_ANSWER: usize = 8 << 20;
 
@@ -72,6 +76,15 @@ pub const CALL_ACCOUNTS: usize = 256;
 /// See [`CALL_ACCOUNTS`].
 pub const CALL_SLOTS: usize = 2048;
 
+/// Proofs that one `eth_call` fetches one by one before it asks the execution RPC what it will look at.
+pub const HINT_AFTER: usize = 6;
+
+/// How long that question and fetching what it names may take, of [`CALL`]: without it a call is slower, no more.
+pub const HINT: Duration = Duration::from_secs(8);
+
+/// Largest answer to it: [`CALL_SLOTS`] slots in hexadecimal digits.
+pub const HINT_ANSWER: usize = 256 << 10;
+
 /// Blocks in the range of one `eth_getLogs`: each costs its header.
 pub const LOG_BLOCKS: u64 = 1024;
 
@@ -89,6 +102,9 @@ pub const FEE_BLOCKS: u64 = 128;
 
 /// Headers kept.
 pub const HEADERS: usize = 1024;
+
+/// Numbers of blocks kept with their hashes: what EIP-2935 proves.
+pub const NUMBERS: usize = 8192;
 
 /// Contracts' codes kept, in bytes of code.
 pub const CODES: usize = 8 << 20;
