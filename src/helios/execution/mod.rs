@@ -8,6 +8,16 @@ pub mod error;
 pub mod upstream;
 pub mod view;
 
+mod block;
+mod fees;
+mod logs;
+mod params;
+mod receipts;
+#[cfg(test)]
+mod sample;
+mod send;
+mod transaction;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
@@ -45,10 +55,21 @@ impl Node {
         let view = View { node: self, head, deadline };
         match method {
             "eth_chainId" => Ok(Value::String(format!("{:#x}", self.spec.chain_id))),
-            _ => {
-                let _ = (&view, params);
-                Err(CallError::NoMethod(method.to_owned()))
-            }
+            "eth_getBlockByNumber" => block::by_number(&view, params),
+            "eth_getBlockByHash" => block::by_hash(&view, params),
+            "eth_getBlockTransactionCountByNumber" => block::count_by_number(&view, params),
+            "eth_getBlockTransactionCountByHash" => block::count_by_hash(&view, params),
+            "eth_getTransactionByHash" => transaction::by_hash(&view, params),
+            "eth_getTransactionByBlockNumberAndIndex" => transaction::by_number_and_index(&view, params),
+            "eth_getTransactionByBlockHashAndIndex" => transaction::by_hash_and_index(&view, params),
+            "eth_getBlockReceipts" => receipts::of_block(&view, params),
+            "eth_getTransactionReceipt" => receipts::of_transaction(&view, params),
+            "eth_getLogs" => logs::get(&view, params),
+            "eth_gasPrice" => fees::gas_price(&view, params),
+            "eth_maxPriorityFeePerGas" => fees::max_priority_fee(&view, params),
+            "eth_feeHistory" => fees::history(&view, params),
+            "eth_sendRawTransaction" => send::raw(&view, params),
+            _ => Err(CallError::NoMethod(method.to_owned())),
         }
     }
 }

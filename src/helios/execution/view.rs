@@ -73,6 +73,22 @@ impl View<'_> {
     /// # Errors
     /// See [`CallError`].
     pub fn header(&self, block: BlockId) -> Result<Arc<Sealed>, CallError> {
-        todo!("{block:?}")
+        // A stand-in until the proofs are merged: the head alone, by its hash.
+        let latest = self.head.latest;
+        let here = match block {
+            BlockId::Latest => true,
+            BlockId::Finalized => latest == self.head.finalized,
+            BlockId::Number(number) => number == latest.number,
+            BlockId::Hash(hash) => hash == latest.hash,
+        };
+        if !here {
+            return Err(CallError::OutOfReach(format!("{block:?}")));
+        }
+        let params = serde_json::json!([latest.hash, false]);
+        let header: Option<Header> = self.ask("eth_getBlockByHash", params, crate::helios::limits::BLOCK_ANSWER)?;
+        let header = header.filter(|header| header.hash_slow() == latest.hash);
+        header
+            .map(|header| Arc::new(Sealed { hash: latest.hash, header }))
+            .ok_or_else(|| CallError::Unproven(Check::HeaderHash, "stand-in".into()))
     }
 }
