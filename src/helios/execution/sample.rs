@@ -1,5 +1,7 @@
 //! For tests: blocks with transactions of every type, and an execution RPC that says of them what the test wants.
 
+pub(super) mod recorded;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

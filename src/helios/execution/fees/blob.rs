@@ -39,7 +39,7 @@ fn counts(spec: &Spec, timestamp: u64) -> Option<(u64, u64)> {
 }
 
 /// EIP-4844's approximation of `e^(numerator / denominator)`, in wei. `None` beyond 256 bits.
-fn exponential(numerator: u64, denominator: u64) -> Option<U256> {
+pub(super) fn exponential(numerator: u64, denominator: u64) -> Option<U256> {
     let (numerator, denominator) = (U256::from(numerator), U256::from(denominator));
     let (mut term, mut sum, mut step) = (denominator, U256::ZERO, U256::from(1));
     // The terms grow up to step numerator / denominator, which overflows long before a million, and then fall to nothing.

@@ -93,7 +93,7 @@ pub(super) fn answer(view: &View, headers: &[Arc<Sealed>], percentiles: Option<&
 }
 
 /// The tip at each percentile of the gas that a block used, its transactions sorted by tip; zeros for an empty block.
-fn rewards_of(receipts: &Receipts, percentiles: &[f64]) -> Vec<u128> {
+pub(super) fn rewards_of(receipts: &Receipts, percentiles: &[f64]) -> Vec<u128> {
     let header = &receipts.block.sealed.header;
     let base = header.base_fee_per_gas.unwrap_or_default();
     let tips = receipts.block.transactions.iter().map(|t| t.envelope.effective_tip_per_gas(base).unwrap_or(0));
