@@ -123,3 +123,17 @@ pub const RETRY_MOST: Duration = Duration::from_secs(60);
 
 /// How often the log repeats that something still is as wrong as before.
 pub const REPEAT: Duration = Duration::from_secs(10 * 60);
+/// Largest answer that has one transaction, which a block holds at most one of with the most calldata there may be.
+pub const TRANSACTION_ANSWER: usize = 4 << 20;
+
+/// Addresses, or topics at one place, that one `eth_getLogs` may name: each is looked up in every bloom of the range.
+pub const LOG_ALTERNATIVES: usize = 1000;
+
+/// Blocks in one `eth_feeHistory` that asks for rewards: each costs its transactions and receipts.
+pub const FEE_REWARDS: u64 = 32;
+
+/// Percentiles in one `eth_feeHistory`: what geth allows.
+pub const FEE_PERCENTILES: usize = 100;
+
+/// The largest tip that is suggested, in wei: 500 Gwei, as geth has it. Whoever builds a block writes its tips.
+pub const TIP: u128 = 500_000_000_000;

@@ -23,6 +23,8 @@ pub enum Check {
     TransactionInBlock,
     /// A transaction's signature is one.
     TransactionSignature,
+    /// The hash the execution RPC names for a transaction is that of the one it was given.
+    TransactionHash,
     /// A block has a receipt for each transaction.
     ReceiptCount,
     /// A block's receipts have the header's root.
@@ -61,6 +63,7 @@ impl Check {
             Self::Uncles => "uncles",
             Self::TransactionInBlock => "transaction in block",
             Self::TransactionSignature => "transaction signature",
+            Self::TransactionHash => "transaction hash",
             Self::ReceiptCount => "receipt count",
             Self::ReceiptsRoot => "receipts root",
             Self::ProofAddress => "proof address",

@@ -1,0 +1,57 @@
+//! `eth_sendRawTransaction`.
+//!
+//! The one method that changes something, and the one whose effect nothing can prove: whether the execution RPC passes
+//! the transaction on shows when it is in a block. What is proven is which transaction was handed over.
+
+use alloy_consensus::{Signed, Transaction as _, TxEip4844Variant};
+use alloy_primitives::{B256, Bytes};
+use serde_json::{Value, json};
+
+use super::error::{CallError, Check};
+use super::transaction::{Envelope, Transaction, encode};
+use super::view::View;
+use crate::helios::limits;
+
+/// Hands a signed transaction to the execution RPC and answers its hash, which is computed here.
+///
+/// # Errors
+/// [`CallError::Params`] for what is no transaction of this network, before anything is sent;
+/// [`Check::TransactionHash`] where the execution RPC speaks of another one.
+pub(super) fn raw(view: &View, params: &[Value]) -> Result<Value, CallError> {
+    let text = params.first().and_then(Value::as_str).filter(|text| text.starts_with("0x"));
+    let bytes: Option<Bytes> = text.and_then(|text| text.parse().ok());
+    let bytes = bytes.ok_or_else(|| CallError::Params("parameter 0: not bytes in hexadecimal digits".into()))?;
+    let transaction =
+        read(&bytes).ok_or_else(|| CallError::Params("parameter 0: not one signed transaction".into()))?;
+    // Transactions from before EIP-155 name no network: some contracts can only be deployed by such.
+    if let Some(id) = transaction.envelope.chain_id().filter(|id| *id != view.node.spec.chain_id) {
+        return Err(CallError::Params(format!("parameter 0: a transaction for the network with chain id {id}")));
+    }
+    if transaction.sender().is_err() {
+        return Err(CallError::Params("parameter 0: the transaction's signature is none".into()));
+    }
+    let said: Option<B256> = view.ask("eth_sendRawTransaction", json!([bytes]), limits::SMALL_ANSWER)?;
+    if said != Some(transaction.hash) {
+        let what = format!("the execution RPC was given transaction {} and names another", transaction.hash);
+        return Err(CallError::Unproven(Check::TransactionHash, what));
+    }
+    Ok(json!(transaction.hash))
+}
+
+/// Reads a transaction as it is sent: one with blobs has them in a sidecar, which its hash does not cover.
+fn read(bytes: &Bytes) -> Option<Transaction> {
+    if bytes.first() != Some(&3) {
+        return Transaction::read(bytes.to_vec());
+    }
+    let mut rest = bytes.as_ref();
+    let sent: Signed<TxEip4844Variant> = Signed::eip2718_decode(&mut rest).ok()?;
+    let (sent, signature, _) = rest.is_empty().then(|| sent.into_parts())?;
+    let inner = match sent {
+        TxEip4844Variant::TxEip4844(inner) => inner,
+        TxEip4844Variant::TxEip4844WithSidecar(both) => both.tx,
+    };
+    Transaction::read(encode(&Envelope::Eip4844(Signed::new_unhashed(inner, signature))))
+}
+
+#[cfg(test)]
+mod tests;
