@@ -1,0 +1,5 @@
+//! The generated chain is what it says it is, and its servers say so.
+
+mod beacon;
+mod execution;
+mod servers;

@@ -1,0 +1,1 @@
+//! Servers that repeat what mainnet's said, from the recordings.
