@@ -10,6 +10,7 @@ pub mod execution;
 pub mod json;
 pub mod lies;
 pub mod light;
+pub mod mainnet;
 pub mod ssz;
 pub mod state;
 pub mod transactions;

@@ -30,6 +30,24 @@ pub fn merkle(leaves: &[Root], depth: usize) -> Root {
     layers(leaves, depth)[depth][0]
 }
 
+/// The root of a list whose limit is 2^depth leaves, where that many are too many to write down. The length is that of the
+/// list, in elements.
+pub fn list(leaves: &[Root], depth: usize, length: usize) -> Root {
+    let below = leaves.len().max(1).next_power_of_two().ilog2() as usize;
+    let mut zero = (0..below).fold(Root::default(), |zero, _| sha256(&[&zero, &zero]));
+    let mut root = merkle(leaves, below);
+    for _ in below..depth {
+        root = sha256(&[&root, &zero]);
+        zero = sha256(&[&zero, &zero]);
+    }
+    sha256(&[&root, &number(length as u64)])
+}
+
+/// Bytes as leaves.
+pub fn chunks(bytes: &[u8]) -> Vec<Root> {
+    bytes.chunks(32).map(padded).collect()
+}
+
 /// The siblings on the way from a leaf to the root, lowest first.
 pub fn branch(leaves: &[Root], depth: usize, leaf: usize) -> Vec<Root> {
     let layers = layers(leaves, depth);
@@ -50,7 +68,7 @@ pub fn padded(bytes: &[u8]) -> Root {
 
 /// The root of a vector of bytes whose leaves make a tree of that depth.
 pub fn bytes(bytes: &[u8], depth: usize) -> Root {
-    merkle(&bytes.chunks(32).map(padded).collect::<Vec<_>>(), depth)
+    merkle(&chunks(bytes), depth)
 }
 
 /// A container being encoded: its fixed part with offsets into what follows.

@@ -1,6 +1,7 @@
 //! The generated chain's accounts, and proofs of them.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_trie::proof::ProofRetainer;
@@ -15,8 +16,12 @@ pub struct Account {
     pub nonce: u64,
     pub balance: U256,
     pub code: Vec<u8>,
-    /// Slots that are not zero.
-    pub storage: BTreeMap<U256, U256>,
+    /// Slots that are not zero, with the hash of each.
+    storage: BTreeMap<U256, (B256, U256)>,
+    /// The root over them, until one changes.
+    storage_root: OnceLock<B256>,
+    /// What the state's trie has of the account, until [`State::at`] lets somebody change it.
+    leaf: OnceLock<(B256, Vec<u8>)>,
 }
 
 /// All accounts after a block.
@@ -43,21 +48,27 @@ impl Account {
 
     /// Sets a slot; zero is what is not there.
     pub fn set(&mut self, slot: U256, value: U256) {
+        self.storage_root.take();
         if value.is_zero() {
             self.storage.remove(&slot);
         } else {
-            self.storage.insert(slot, value);
+            let hash = self.storage.get(&slot).map_or_else(|| keccak256(slot.to_be_bytes::<32>()), |(hash, _)| *hash);
+            self.storage.insert(slot, (hash, value));
         }
     }
 
+    /// What a slot has.
+    pub fn slot(&self, slot: U256) -> U256 {
+        self.storage.get(&slot).map(|(_, value)| *value).unwrap_or_default()
+    }
+
     fn storage_leaves(&self) -> BTreeMap<B256, Vec<u8>> {
-        let leaf = |(slot, value): (&U256, &U256)| (keccak256(slot.to_be_bytes::<32>()), alloy_rlp::encode(value));
-        self.storage.iter().map(leaf).collect()
+        self.storage.values().map(|(hash, value)| (*hash, alloy_rlp::encode(value))).collect()
     }
 
     /// As the trie has it.
     pub fn trie(&self) -> TrieAccount {
-        let storage_root = trie(&self.storage_leaves(), &[]).0;
+        let storage_root = *self.storage_root.get_or_init(|| trie(&self.storage_leaves(), &[]).0);
         TrieAccount { nonce: self.nonce, balance: self.balance, storage_root, code_hash: keccak256(&self.code) }
     }
 }
@@ -89,7 +100,9 @@ impl State {
 
     /// The account, made if there is none.
     pub fn at(&mut self, address: Address) -> &mut Account {
-        self.accounts.entry(address).or_default()
+        let account = self.accounts.entry(address).or_default();
+        account.leaf.take();
+        account
     }
 
     /// The code at an address.
@@ -99,12 +112,13 @@ impl State {
 
     /// A token balance.
     pub fn tokens(&self, contract: Address, holder: Address) -> U256 {
-        let slots = &self.accounts[&contract].storage;
-        slots.get(&contracts::balance_slot(holder)).copied().unwrap_or_default()
+        self.accounts[&contract].slot(contracts::balance_slot(holder))
     }
 
     fn leaves(&self) -> BTreeMap<B256, Vec<u8>> {
-        let leaf = |(address, account): (&Address, &Account)| (keccak256(address), alloy_rlp::encode(account.trie()));
+        let leaf = |(address, account): (&Address, &Account)| {
+            account.leaf.get_or_init(|| (keccak256(address), alloy_rlp::encode(account.trie()))).clone()
+        };
         self.accounts.iter().map(leaf).collect()
     }
 
@@ -128,7 +142,7 @@ impl State {
                 } else {
                     format!("{:#x}", slots[index])
                 };
-                let value = account.storage.get(&slots[index]).copied().unwrap_or_default();
+                let value = account.slot(slots[index]);
                 json!({ "key": key, "value": format!("{value:#x}"), "proof": proofs[index] })
             })
             .collect();

@@ -2,4 +2,5 @@
 
 mod beacon;
 mod execution;
+mod recorded;
 mod servers;

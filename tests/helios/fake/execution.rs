@@ -1,5 +1,6 @@
 //! The execution RPC of the generated chain.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -26,6 +27,8 @@ struct Shared {
     tamper: Mutex<Option<Tamper>>,
     tamper_body: Mutex<Option<TamperBody>>,
     sent: Mutex<Vec<Bytes>>,
+    /// Proofs that were made before: block, account and slots.
+    proofs: Mutex<HashMap<String, Value>>,
 }
 
 /// The server.
@@ -44,6 +47,7 @@ impl FakeExecution {
             tamper: Mutex::default(),
             tamper_body: Mutex::default(),
             sent: Mutex::default(),
+            proofs: Mutex::default(),
         });
         let answering = Arc::clone(&shared);
         Self { shared, http: HttpServer::start(move |asked| answering.answer(asked)) }
@@ -121,7 +125,7 @@ impl Shared {
             "eth_blockNumber" => json!(format!("{:#x}", self.head().header.number)),
             "eth_getProof" => {
                 let keys: Vec<&str> = params[1].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-                known(2)?.state.proof(parse(&params[0])?, &keys)
+                self.proof(known(2)?, parse(&params[0])?, &keys)
             }
             "eth_getCode" => json!(known(1)?.state.code(parse::<Address>(&params[0])?)),
             "eth_getBlockByNumber" | "eth_getBlockByHash" => {
@@ -144,6 +148,16 @@ impl Shared {
             }
             _ => return Err(Refusal(-32601, format!("the method {method} does not exist/is not available"))),
         })
+    }
+
+    fn proof(&self, block: &Block, address: Address, keys: &[&str]) -> Value {
+        let name = format!("{} {address} {keys:?}", block.hash);
+        if let Some(proof) = self.proofs.lock().unwrap().get(&name) {
+            return proof.clone();
+        }
+        let proof = block.state.proof(address, keys);
+        self.proofs.lock().unwrap().insert(name, proof.clone());
+        proof
     }
 
     fn head(&self) -> &Block {
