@@ -1,0 +1,6 @@
+//! The generated chain is what it says it is, and its servers say so.
+
+mod beacon;
+mod execution;
+mod recorded;
+mod servers;
