@@ -123,6 +123,7 @@ pub const RETRY_MOST: Duration = Duration::from_secs(60);
 
 /// How often the log repeats that something still is as wrong as before.
 pub const REPEAT: Duration = Duration::from_secs(10 * 60);
+
 /// Largest answer that has one transaction, which a block holds at most one of with the most calldata there may be.
 pub const TRANSACTION_ANSWER: usize = 4 << 20;
 

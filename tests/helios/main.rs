@@ -6,3 +6,5 @@
 mod chain;
 #[allow(dead_code, reason = "as above")]
 mod fake;
+mod lying;
+mod stack;
