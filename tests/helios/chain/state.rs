@@ -62,6 +62,11 @@ impl Account {
         self.storage.get(&slot).map(|(_, value)| *value).unwrap_or_default()
     }
 
+    /// Its slots that are not zero.
+    pub fn slots(&self) -> impl Iterator<Item = (U256, U256)> {
+        self.storage.iter().map(|(slot, (_, value))| (*slot, *value))
+    }
+
     fn storage_leaves(&self) -> BTreeMap<B256, Vec<u8>> {
         self.storage.values().map(|(hash, value)| (*hash, alloy_rlp::encode(value))).collect()
     }
