@@ -134,7 +134,7 @@ impl Store {
                 return Err(Refusal::NextBranch);
             }
         }
-        committee.verify(self.signing_root(attested.beacon.root(), update.signature_slot), &update.aggregate)
+        committee.verify(signing_root(&self.spec, attested.beacon.root(), update.signature_slot), &update.aggregate)
     }
 
     /// The finalized header is what the attested state has; before the first, its root is zero there.
@@ -165,18 +165,6 @@ impl Store {
             Some(next) if Some(period) == store.checked_add(1) => Ok(next),
             _ => Err(Refusal::Period(period, store)),
         }
-    }
-
-    /// What the committee signs: the header's root, in the fork and the network it is of.
-    fn signing_root(&self, header: B256, signature_slot: u64) -> B256 {
-        let fork = self.spec.fork_at(self.spec.epoch(signature_slot.max(1) - 1));
-        let version = B256::right_padding_from(&fork.version);
-        let fork_data = merkle::pair(version, B256::new(self.spec.genesis_validators_root));
-        let mut domain = B256::right_padding_from(&DOMAIN);
-        for (to, from) in domain.iter_mut().skip(DOMAIN.len()).zip(fork_data) {
-            *to = from;
-        }
-        merkle::pair(header, domain)
     }
 
     /// With two thirds of the signatures: the newer finalized header and the committee after the update's, if there is
@@ -220,6 +208,18 @@ impl Store {
             self.finalized = header;
         }
     }
+}
+
+/// What the committee signs: the header's root, in the fork and the network it is of.
+pub(super) fn signing_root(spec: &Spec, header: B256, signature_slot: u64) -> B256 {
+    let fork = spec.fork_at(spec.epoch(signature_slot.max(1) - 1));
+    let version = B256::right_padding_from(&fork.version);
+    let fork_data = merkle::pair(version, B256::new(spec.genesis_validators_root));
+    let mut domain = B256::right_padding_from(&DOMAIN);
+    for (to, from) in domain.iter_mut().skip(DOMAIN.len()).zip(fork_data) {
+        *to = from;
+    }
+    merkle::pair(header, domain)
 }
 
 fn finalized_slot(update: &Update) -> u64 {
