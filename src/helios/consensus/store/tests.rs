@@ -279,7 +279,7 @@ fn each_check_names_itself() {
     assert_eq!(refusal(&|u| u.attested.execution.block_hash = B256::ZERO), Err(Refusal::Execution("attested")));
     assert_eq!(refusal(&|u| u.attested.execution_branch[0] = merkle::number(1)), Err(Refusal::Execution("attested")));
     assert_eq!(refusal(&|u| _ = u.attested.execution_branch.pop()), Err(Refusal::Execution("attested")));
-    assert_eq!(refusal(&|u| u.finalized.as_mut().unwrap().branch[6] = B256::ZERO), Err(Refusal::FinalityBranch));
+    assert_eq!(refusal(&|u| u.finalized.as_mut().unwrap().branch[6] = merkle::number(1)), Err(Refusal::FinalityBranch));
     assert_eq!(refusal(&|u| u.next.as_mut().unwrap().value = members[2].committee.clone()), Err(Refusal::NextBranch));
     assert_eq!(refusal(&|u| u.next.as_mut().unwrap().branch.push(B256::ZERO)), Err(Refusal::NextBranch));
     assert_eq!(refusal(&|u| u.attested.beacon.proposer_index = 1), Err(Refusal::Signature));
