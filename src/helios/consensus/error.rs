@@ -64,7 +64,9 @@ impl fmt::Display for Malformed {
             Self::ContentType => f.write_str("neither SSZ nor JSON by its content-type"),
             Self::TooMany => f.write_str("more objects than were asked for"),
             Self::UnknownFork(name) => write!(f, "unknown fork {name:?}: this odyn-helios is too old for it"),
-            Self::BeforeCapella(slot) => write!(f, "slot {slot} is before Capella, where no execution header is proven"),
+            Self::BeforeCapella(slot) => {
+                write!(f, "slot {slot} is before Capella, where no execution header is proven")
+            }
             Self::Length(what) => write!(f, "wrong length of {what}"),
             Self::WithoutBranch(what) => write!(f, "{what} without a branch that proves it"),
         }

@@ -310,4 +310,4 @@ struct OptimisticUpdate {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

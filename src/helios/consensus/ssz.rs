@@ -157,7 +157,8 @@ fn execution(bytes: &[u8], form: Form) -> Result<ExecutionHeader, Malformed> {
 
 /// `SyncCommittee`.
 fn committee(reader: &mut Reader<'_>, spec: &Spec) -> Result<SyncCommittee, Malformed> {
-    let pubkeys = (0..spec.committee_size).map(|_| Ok(FixedBytes(reader.array()?))).collect::<Result<_, Malformed>>()?;
+    let pubkeys =
+        (0..spec.committee_size).map(|_| Ok(FixedBytes(reader.array()?))).collect::<Result<_, Malformed>>()?;
     Ok(SyncCommittee { pubkeys, aggregate_pubkey: FixedBytes(reader.array()?) })
 }
 

@@ -31,6 +31,14 @@ pub struct Store {
     participation: [u64; 2],
 }
 
+/// What two thirds of a committee vouch for.
+struct Learned {
+    /// A newer finalized header.
+    finalized: Option<Header>,
+    /// The committee that comes after the known ones.
+    next: Option<Arc<Committee>>,
+}
+
 impl Store {
     /// Begins at `root`, which is trusted.
     ///
@@ -96,8 +104,8 @@ impl Store {
         if signed > before.max(most) / 2 && update.attested.beacon.slot > self.optimistic.beacon.slot {
             self.optimistic = update.attested.clone();
         }
-        if let Some((finalized, next)) = learned {
-            self.finalize(finalized, next);
+        if let Some(learned) = learned {
+            self.finalize(learned);
         }
         Ok(())
     }
@@ -134,7 +142,7 @@ impl Store {
                 return Err(Refusal::NextBranch);
             }
         }
-        committee.verify(self.signing_root(attested.beacon.root(), update.signature_slot), &update.aggregate)
+        committee.verify(signing_root(&self.spec, attested.beacon.root(), update.signature_slot), &update.aggregate)
     }
 
     /// The finalized header is what the attested state has; before the first, its root is zero there.
@@ -167,22 +175,8 @@ impl Store {
         }
     }
 
-    /// What the committee signs: the header's root, in the fork and the network it is of.
-    fn signing_root(&self, header: B256, signature_slot: u64) -> B256 {
-        let fork = self.spec.fork_at(self.spec.epoch(signature_slot.max(1) - 1));
-        let version = B256::right_padding_from(&fork.version);
-        let fork_data = merkle::pair(version, B256::new(self.spec.genesis_validators_root));
-        let mut domain = B256::right_padding_from(&DOMAIN);
-        for (to, from) in domain.iter_mut().skip(DOMAIN.len()).zip(fork_data) {
-            *to = from;
-        }
-        merkle::pair(header, domain)
-    }
-
-    /// With two thirds of the signatures: the newer finalized header and the committee after the update's, if there is
-    /// either. Checks all that can still be wrong.
-    #[allow(clippy::type_complexity)]
-    fn learn(&self, update: &Update, signed: u64) -> Result<Option<(Option<Header>, Option<Arc<Committee>>)>, Refusal> {
+    /// With two thirds of the signatures, what they make final, if anything. Checks all that can still be wrong.
+    fn learn(&self, update: &Update, signed: u64) -> Result<Option<Learned>, Refusal> {
         let members = self.spec.committee_size as u64;
         let Some(Branched { value: finalized, .. }) = &update.finalized else { return Ok(None) };
         let newer = finalized.beacon.slot > self.finalized.beacon.slot;
@@ -200,11 +194,12 @@ impl Store {
             Some(next) if wanted => Some(Arc::new(Committee::new(&next.value, &self.spec)?)),
             _ => None,
         };
-        Ok(Some((newer.then(|| finalized.clone()), next)))
+        Ok(Some(Learned { finalized: newer.then(|| finalized.clone()), next }))
     }
 
     /// `apply_light_client_update`.
-    fn finalize(&mut self, finalized: Option<Header>, next: Option<Arc<Committee>>) {
+    fn finalize(&mut self, learned: Learned) {
+        let Learned { finalized, next } = learned;
         let period = finalized.as_ref().map_or(self.period(), |header| self.spec.period(header.beacon.slot));
         if self.next.is_none() {
             self.next = next;
@@ -220,6 +215,18 @@ impl Store {
             self.finalized = header;
         }
     }
+}
+
+/// What the committee signs: the header's root, in the fork and the network it is of.
+pub(super) fn signing_root(spec: &Spec, header: B256, signature_slot: u64) -> B256 {
+    let fork = spec.fork_at(spec.epoch(signature_slot.max(1) - 1));
+    let version = B256::right_padding_from(&fork.version);
+    let fork_data = merkle::pair(version, B256::new(spec.genesis_validators_root));
+    let mut domain = B256::right_padding_from(&DOMAIN);
+    for (to, from) in domain.iter_mut().skip(DOMAIN.len()).zip(fork_data) {
+        *to = from;
+    }
+    merkle::pair(header, domain)
 }
 
 fn finalized_slot(update: &Update) -> u64 {

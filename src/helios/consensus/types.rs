@@ -124,7 +124,7 @@ pub struct ExecutionHeader {
 
 impl ExecutionHeader {
     /// Its `hash_tree_root` in the form of its own block; `None` if it has blob gas before Deneb.
-    fn root(&self, form: Form) -> Option<B256> {
+    pub(super) fn root(&self, form: Form) -> Option<B256> {
         let extra = merkle::pair(
             B256::right_padding_from(self.extra_data.get(..EXTRA_DATA.min(self.extra_data.len()))?),
             merkle::number(self.extra_data.len() as u64),
