@@ -79,6 +79,7 @@ fn a_read_that_cannot_be_proven_ends_the_call_with_its_check() {
         let Err(CallError::Unproven(check, _)) = call(&world, json!({"to": CONTRACT})) else { panic!("{spoil}") };
         assert_eq!(check, expected);
     }
+    let world = self::world(LOAD);
     world.fake.lie(|method, _, answer| {
         if method == "eth_getCode" {
             *answer = json!(Bytes::from_static(REVERT));

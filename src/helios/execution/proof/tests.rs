@@ -238,12 +238,18 @@ fn past_an_extension_that_leads_elsewhere_no_node_is_taken() {
     assert_eq!(lookup(root, key, &all[..2]), None);
     assert_eq!(lookup(root, key, &all), None);
     assert_eq!(lookup(root, other, &absent), None);
-    // Values so short that leaves are inside their branch.
-    let leaves = [(B256::repeat_byte(0x11), vec![1]), (other, vec![2])];
-    let (root, nodes) = fixture::trie(leaves, other);
-    assert_eq!(nodes.len(), 2);
-    assert_eq!(lookup(root, other, &nodes), Some(Some(vec![2])));
-    assert_eq!(lookup(root, other, &nodes[..1]), None);
+    // Values so short that leaves are inside their branch, and even that inside the extension.
+    for (value, hashed) in [(vec![2; 10], 2), (vec![2], 1)] {
+        let leaves = [(B256::repeat_byte(0x11), value.clone()), (other, value.clone())];
+        let (root, mut nodes) = fixture::trie(leaves, other);
+        nodes.retain(|node| node.len() >= 32);
+        assert_eq!(nodes.len(), hashed);
+        assert_eq!(lookup(root, other, &nodes), Some(Some(value)));
+        assert_eq!(lookup(root, key, &nodes[..1]), Some(None));
+        assert_eq!(lookup(root, other, &nodes[..hashed - 1]), None);
+        nodes.push(nodes[0].clone());
+        assert_eq!(lookup(root, other, &nodes), None);
+    }
 }
 
 #[test]
@@ -260,7 +266,8 @@ fn proofs_have_caps() {
 #[test]
 fn a_broken_answer_is_an_error_or_means_the_same() {
     let slots = [1, 500];
-    let small: State = state().into_iter().filter(|(address, _)| address.0[18] < 0x10 || address.0[19] < 9).collect();
+    // Few accounts, so that it does not take minutes; still a branch above the account's leaf.
+    let small: State = state().into_iter().filter(|(address, _)| *address == ALICE || address.0[19] < 4).collect();
     let (root, answer) = fixture::prove(&small, ALICE, &keys(&slots));
     let right = check(&answer, root, ALICE, &slots).unwrap();
     let text = answer.to_string().into_bytes();
@@ -273,14 +280,13 @@ fn a_broken_answer_is_an_error_or_means_the_same() {
     let mut refused = 0;
     for at in 0..text.len() {
         assert_eq!(try_it(&text[..at]), None);
-        let bit = 1 << (at % 8);
-        for flip in [bit, 0x20] {
-            let mut broken = text.clone();
-            broken[at] ^= flip;
-            match try_it(&broken) {
-                None => refused += 1,
-                Some(proven) => assert_eq!(proven, right, "byte {at}, bits {flip:#x}"),
-            }
+        // Every third byte also in the bit that makes letters small or large.
+        let flip = if at % 3 == 0 { 0x20 } else { 1 << (at % 8) };
+        let mut broken = text.clone();
+        broken[at] ^= flip;
+        match try_it(&broken) {
+            None => refused += 1,
+            Some(proven) => assert_eq!(proven, right, "byte {at}, bits {flip:#x}"),
         }
     }
     assert!(refused > text.len() / 2, "{refused} of {}", text.len());
