@@ -15,7 +15,6 @@ pub(super) fn block(params: &[Value], index: usize) -> Result<BlockId, CallError
     Ok(match text {
         "latest" => BlockId::Latest,
         "finalized" | "safe" => BlockId::Finalized,
-        hash if hash.len() == 66 => BlockId::Hash(self::hash(params, index)?),
         _ => BlockId::Number(quantity(params, index)?),
     })
 }
