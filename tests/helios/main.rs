@@ -4,7 +4,13 @@
 
 #[allow(dead_code, reason = "what a test may build or alter is more than what the tests of today do")]
 mod chain;
+mod clients;
 #[allow(dead_code, reason = "as above")]
 mod fake;
 mod lying;
+mod network;
+mod process;
+mod recorded;
 mod stack;
+#[path = "../support/mod.rs"]
+mod support;

@@ -2,14 +2,15 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use odyn::config::value::{Checkpoint, HttpUrl};
 use odyn::helios::clock::Clock;
+use odyn::helios::consensus::follower::Follower;
 use odyn::helios::consensus::{self, Start};
 use odyn::helios::execution::Node;
 use odyn::helios::execution::error::CallError;
-use odyn::helios::execution::upstream::JsonRpc;
+use odyn::helios::execution::upstream::{JsonRpc, Upstream};
 use odyn::helios::head::{Anchor, Heads, Snapshot};
 use odyn::helios::http::{Server, Way};
 use odyn::helios::rpc::{self, Rpc};
@@ -18,9 +19,7 @@ use serde_json::{Value, json};
 use crate::chain::execution::Block;
 use crate::chain::{self, Chain};
 use crate::fake::Fake;
-
-/// How long anything may take that is expected to happen.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::PATIENCE;
 
 pub fn server(url: &str) -> Server {
     Server::new(HttpUrl::parse(url).unwrap(), &Way::Network)
@@ -77,9 +76,30 @@ impl Client {
 }
 
 /// A fresh node that knows nothing but the chain's head: each lie meets one, so that nothing proven earlier helps.
-pub fn node(fake: &Fake) -> Node {
-    let upstream = Arc::new(JsonRpc(server(&fake.execution.url())));
+pub fn node(fake: &Fake, upstream: Arc<dyn Upstream>) -> Node {
     Node::new(Arc::new(chain::spec()), upstream, Arc::new(Clock::fixed(fake.chain.now())))
+}
+
+/// The fake execution RPC, asked over HTTP.
+pub fn over_http(fake: &Fake) -> Arc<dyn Upstream> {
+    Arc::new(JsonRpc(server(&fake.execution.url())))
+}
+
+/// Begins and asks once: the head, or why there is none, or why not all of it was right.
+pub fn follow_once(fake: &Fake) -> Result<Snapshot, String> {
+    let start = Start {
+        spec: Arc::new(chain::spec()),
+        checkpoint: Checkpoint::Root(fake.chain.checkpoint()),
+        allow_old_checkpoint: true,
+        server: server(&fake.beacon.url()),
+        clock: Arc::new(Clock::fixed(fake.chain.now())),
+        heads: Arc::default(),
+    };
+    let mut follower = Follower::begin(&start).map_err(|e| e.to_string())?;
+    let outcome = follower.sync_once();
+    let head = start.heads.current();
+    // Whatever was published is looked at, also when something else was wrong.
+    head.map(|head| (*head).clone()).ok_or_else(|| outcome.map_or_else(|e| e.to_string(), |()| "no head".to_owned()))
 }
 
 pub fn anchor(slot: u64, block: &Block) -> Anchor {

@@ -64,7 +64,7 @@ pub fn follow(start: &Start) {
             Err(e) => {
                 start.heads.explain(e.to_string());
                 if follower::is_final(start, &e) {
-                    return log::error!("light client: {e}");
+                    return log::error!("{e}");
                 }
                 trouble.report(e.to_string());
             }
@@ -73,7 +73,7 @@ pub fn follow(start: &Start) {
         wait = (wait * 2).min(RETRY_MOST);
     };
     log::info!(
-        "light client: {} from checkpoint at slot {}",
+        "{} from the checkpoint at slot {}",
         start.spec.name,
         follower.store().finalized().beacon.slot
     );
@@ -113,14 +113,14 @@ impl Trouble {
     fn report(&mut self, text: String) {
         let repeated = self.0.as_ref().is_some_and(|(last, since)| *last == text && since.elapsed() < REPEAT);
         if !repeated {
-            log::warn!("light client: {text}");
+            log::warn!("{text}");
             self.0 = Some((text, Instant::now()));
         }
     }
 
     fn over(&mut self) {
         if self.0.take().is_some() {
-            log::info!("light client: the consensus RPC's answers are right again");
+            log::info!("the consensus RPC's answers are right again");
         }
     }
 }

@@ -77,7 +77,19 @@ pub(super) fn node(liar: &Liar) -> Node {
         fulu: fork(411_392),
         blob_schedule: vec![(1_765_290_071, 8_346_193), (1_767_747_671, 11_684_671)],
     };
-    Node { spec: Arc::new(spec), upstream: Arc::new(liar.clone()), clock: Arc::new(Clock::default()) }
+    Node::new(Arc::new(spec), Arc::new(liar.clone()), Arc::new(clock()))
+}
+
+/// The time of the samples: soon after [`usual`]'s.
+#[cfg(feature = "sim")]
+fn clock() -> Clock {
+    Clock::fixed(1_750_000_030)
+}
+
+/// Without a clock that stands still the samples are old, which some methods refuse.
+#[cfg(not(feature = "sim"))]
+fn clock() -> Clock {
+    Clock::default()
 }
 
 /// What is known when `sealed` is the head.

@@ -23,6 +23,7 @@ fn a_receipt_has_what_its_block_and_transaction_say() {
     let (liar, node, head) = sample.node();
     let view = view(&node, &head);
     let all = of_block(&view, &[hex(sample.sealed.header.number)]).unwrap();
+    assert_eq!(of_block(&view, &[json!(sample.sealed.hash)]).unwrap(), all);
     let list = all.as_array().unwrap();
     assert_eq!(list.len(), 8);
     for (index, receipt) in list.iter().enumerate() {
