@@ -103,6 +103,12 @@ pub const FEE_BLOCKS: u64 = 128;
 /// Headers kept.
 pub const HEADERS: usize = 1024;
 
+/// Accounts kept for calls, and slots: what a few dozen calls look at.
+pub const ACCOUNTS: usize = 4096;
+
+/// See [`ACCOUNTS`].
+pub const SLOTS: usize = 16 << 10;
+
 /// Numbers of blocks kept with their hashes: what EIP-2935 proves.
 pub const NUMBERS: usize = 8192;
 

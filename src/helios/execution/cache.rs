@@ -1,13 +1,14 @@
 //! What was proven once and stays true.
 //!
-//! Promises: headers and codes are kept by their hashes, storage by the root it is under, so that no reorganisation makes
-//! them wrong; which block has which number is known only below one head. All of it is bounded, the oldest goes first.
+//! Promises: headers and codes are kept by their hashes, accounts and slots by the root they are under, so that no
+//! reorganisation makes them wrong; which block has which number is known only below one head. All of it is bounded, the oldest goes first.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex};
 
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_trie::TrieAccount;
 
 use super::header::Sealed;
 use crate::helios::limits;
@@ -63,6 +64,8 @@ struct Chain {
 pub struct Caches {
     headers: Mutex<Bounded<B256, Arc<Sealed>>>,
     codes: Mutex<Bounded<B256, Bytes>>,
+    accounts: Mutex<Bounded<(B256, Address), Option<TrieAccount>>>,
+    slots: Mutex<Bounded<(B256, U256), U256>>,
     chain: Mutex<Chain>,
 }
 
@@ -71,6 +74,8 @@ impl Default for Caches {
         Self {
             headers: Mutex::new(Bounded::new(limits::HEADERS)),
             codes: Mutex::new(Bounded::new(limits::CODES)),
+            accounts: Mutex::new(Bounded::new(limits::ACCOUNTS)),
+            slots: Mutex::new(Bounded::new(limits::SLOTS)),
             chain: Mutex::default(),
         }
     }
@@ -95,6 +100,26 @@ impl Caches {
     /// Keeps a code, which has this hash.
     pub fn keep_code(&self, hash: B256, code: &Bytes) {
         lock(&self.codes).insert(hash, code.clone(), code.len());
+    }
+
+    /// The account under a state root, or that there is none.
+    pub fn account(&self, state_root: B256, address: Address) -> Option<Option<TrieAccount>> {
+        lock(&self.accounts).get(&(state_root, address))
+    }
+
+    /// Keeps an account.
+    pub fn keep_account(&self, state_root: B256, address: Address, account: Option<TrieAccount>) {
+        lock(&self.accounts).insert((state_root, address), account, 1);
+    }
+
+    /// The slot under a storage root.
+    pub fn slot(&self, storage_root: B256, slot: U256) -> Option<U256> {
+        lock(&self.slots).get(&(storage_root, slot))
+    }
+
+    /// Keeps a slot.
+    pub fn keep_slot(&self, storage_root: B256, slot: U256, value: U256) {
+        lock(&self.slots).insert((storage_root, slot), value, 1);
     }
 
     /// The hash of block `number` below `head`, if it is known.

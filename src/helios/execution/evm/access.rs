@@ -32,7 +32,12 @@ pub fn create_access_list(view: &View<'_>, params: &[Value]) -> Result<Value, Ca
         let ran = machine.run(call.transaction(view.node.spec.chain_id, gas))?;
         let list = listed(&ran.state, &warm);
         rounds += 1;
-        if list != call.access_list && rounds < ROUNDS && ran.gas.total_gas_spent() > 0 {
+        if ran.gas.total_gas_spent() == 0 {
+            // It did not even begin.
+            ran.result?;
+            return Ok(json!({ "accessList": [], "gasUsed": "0x0" }));
+        }
+        if list != call.access_list && rounds < ROUNDS {
             call.access_list = list;
             continue;
         }

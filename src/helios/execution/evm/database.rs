@@ -69,12 +69,40 @@ impl<'a> Database<'a> {
     /// An account and slots of it, proven and kept.
     fn fetch(&mut self, view: &View<'_>, address: Address, slots: &[U256]) -> Result<(), CallError> {
         let proven = view.proof(&self.block, address, slots)?;
+        let caches = &view.node.caches;
+        caches.keep_account(self.block.header.state_root, address, proven.account);
         if let Some(account) = proven.account {
-            self.codes.insert(account.code_hash, address);
+            for (slot, value) in slots.iter().zip(&proven.values) {
+                caches.keep_slot(account.storage_root, *slot, *value);
+            }
         }
-        self.accounts.insert(address, proven.account);
+        self.know(address, proven.account);
         self.slots.extend(slots.iter().zip(proven.values).map(|(slot, value)| ((address, *slot), value)));
         Ok(())
+    }
+
+    /// Keeps an account that is proven.
+    fn know(&mut self, address: Address, account: Option<TrieAccount>) {
+        if let Some(account) = account {
+            self.codes.insert(account.code_hash, address);
+        }
+        self.accounts.insert(address, account);
+    }
+
+    /// Looks an account up in what other calls proved.
+    fn recall_account(&mut self, address: Address) {
+        if let Some(account) = self.view.node.caches.account(self.block.header.state_root, address) {
+            self.know(address, account);
+        }
+    }
+
+    /// Looks a slot of a known account up in what other calls proved.
+    fn recall_slot(&mut self, address: Address, slot: U256) {
+        if let Some(Some(account)) = self.accounts.get(&address)
+            && let Some(value) = self.view.node.caches.slot(account.storage_root, slot)
+        {
+            self.slots.insert((address, slot), value);
+        }
     }
 
     /// A hint after a few fetches: most calls read little.
@@ -113,6 +141,9 @@ impl revm::Database for Database<'_> {
             return Err(CallError::Limit("accounts in one call", limits::CALL_ACCOUNTS as u64));
         }
         if !self.accounts.contains_key(&address) {
+            self.recall_account(address);
+        }
+        if !self.accounts.contains_key(&address) {
             self.prefetch();
         }
         if !self.accounts.contains_key(&address) {
@@ -148,6 +179,9 @@ impl revm::Database for Database<'_> {
             Some(None) => return Ok(U256::ZERO),
             Some(Some(account)) if account.storage_root == EMPTY_ROOT_HASH => return Ok(U256::ZERO),
             _ => {}
+        }
+        if !self.slots.contains_key(&(address, slot)) {
+            self.recall_slot(address, slot);
         }
         if !self.slots.contains_key(&(address, slot)) {
             self.prefetch();

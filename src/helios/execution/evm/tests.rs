@@ -61,6 +61,19 @@ fn a_call_reads_proven_storage() {
 }
 
 #[test]
+fn what_one_call_proved_another_need_not_ask_for() {
+    let world = world(LOAD);
+    assert_eq!(call(&world, json!({"to": CONTRACT})).unwrap(), word(42));
+    assert!(world.fake.asked("eth_getProof") >= 3);
+    assert_eq!(call(&world, json!({"to": CONTRACT})).unwrap(), word(42));
+    assert_eq!(world.fake.asked("eth_getProof"), 0);
+    // Another block has another state root; its contract may have the same storage.
+    world.call("eth_call", json!([{"to": CONTRACT}, format!("{:#x}", LAST - 6)])).unwrap();
+    let accounts = world.fake.asked("eth_getProof");
+    assert_eq!(accounts, 3);
+}
+
+#[test]
 fn a_read_that_cannot_be_proven_ends_the_call_with_its_check() {
     let world = world(LOAD);
     for (spoil, expected) in [("accountProof", Check::AccountProof), ("storageProof", Check::StorageProof)] {
