@@ -55,7 +55,7 @@ impl Committee {
     /// # Errors
     /// [`Refusal::Size`], [`Refusal::Participation`] or [`Refusal::Signature`].
     pub fn verify(&self, message: B256, aggregate: &SyncAggregate) -> Result<(), Refusal> {
-        if aggregate.bits.len() != self.keys.len().div_ceil(8) || self.keys.len() % 8 != 0 {
+        if aggregate.bits.len() != self.keys.len().div_ceil(8) || !self.keys.len().is_multiple_of(8) {
             return Err(Refusal::Size);
         }
         let bits = aggregate.bits.iter().flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1 == 1));

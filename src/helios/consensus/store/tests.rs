@@ -2,8 +2,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::super::samples::{self, Members, Recorded, Wish, mainnet, minimal, portal};
+use super::super::ssz;
 use super::super::types::Update;
-use super::super::{ssz, types};
 use super::*;
 
 /// Four days after the recordings.
@@ -301,7 +301,7 @@ fn before_anything_was_final_the_finalized_header_is_empty() {
     let message = signing_root(&spec, update.attested.beacon.root(), 41);
     update.aggregate = members[0].sign(message, 32);
     let empty = Header { execution_branch: vec![B256::ZERO; 4], ..Header::default() };
-    update.finalized = Some(types::Branched { value: empty, branch: state.branch(169) });
+    update.finalized = Some(Branched { value: empty, branch: state.branch(169) });
     assert_eq!(store.apply(&update, 41), Ok(()));
     assert_eq!([store.finalized(), store.optimistic()].map(|header| header.beacon.slot), [16, 40]);
 }
