@@ -50,7 +50,10 @@ fn calls(chain: &Chain) -> Vec<(&'static str, Value)> {
         ("eth_getTransactionByBlockHashAndIndex", json!([hash, "0x0"])),
         ("eth_getTransactionReceipt", json!([transaction])),
         ("eth_getBlockReceipts", json!([number])),
-        ("eth_getLogs", json!([{ "fromBlock": old_number, "toBlock": "latest", "topics": [contracts::transfer_topic()] }])),
+        (
+            "eth_getLogs",
+            json!([{ "fromBlock": old_number, "toBlock": "latest", "topics": [contracts::transfer_topic()] }]),
+        ),
         ("eth_gasPrice", json!([])),
         ("eth_maxPriorityFeePerGas", json!([])),
         ("eth_feeHistory", json!(["0x2", "latest", [25, 75]])),
@@ -179,14 +182,44 @@ fn the_truth_about_something_else_is_no_answer() {
     let swaps: Vec<(&str, Value, &str, Value)> = vec![
         ("eth_getBalance", json!([person, "latest"]), "eth_getProof", proof(other, &[], at(latest))),
         ("eth_getBalance", json!([person, "latest"]), "eth_getProof", proof(person, &[], at(older))),
-        ("eth_getStorageAt", json!([contracts::token(), slot(person), "latest"]), "eth_getProof", proof(contracts::token(), &[slot(other)], at(latest))),
-        ("eth_getStorageAt", json!([contracts::token(), slot(person), "latest"]), "eth_getProof", proof(contracts::proxy(), &[slot(person)], at(latest))),
-        ("eth_getCode", json!([contracts::token(), "latest"]), "eth_getCode", truth("eth_getCode", json!([contracts::proxy(), at(latest)]))),
+        (
+            "eth_getStorageAt",
+            json!([contracts::token(), slot(person), "latest"]),
+            "eth_getProof",
+            proof(contracts::token(), &[slot(other)], at(latest)),
+        ),
+        (
+            "eth_getStorageAt",
+            json!([contracts::token(), slot(person), "latest"]),
+            "eth_getProof",
+            proof(contracts::proxy(), &[slot(person)], at(latest)),
+        ),
+        (
+            "eth_getCode",
+            json!([contracts::token(), "latest"]),
+            "eth_getCode",
+            truth("eth_getCode", json!([contracts::proxy(), at(latest)])),
+        ),
         ("eth_getBlockByNumber", json!(["latest", true]), "eth_getBlockByHash", full(older)),
         ("eth_getBlockByHash", json!([latest.hash, true]), "eth_getBlockByHash", full(older)),
-        ("eth_getBlockReceipts", json!(["latest"]), "eth_getBlockReceipts", truth("eth_getBlockReceipts", json!([at(older)]))),
-        ("eth_getTransactionReceipt", transaction(latest, 0), "eth_getTransactionByHash", truth("eth_getTransactionByHash", transaction(older, 0))),
-        ("eth_getTransactionByHash", transaction(latest, 0), "eth_getTransactionByHash", truth("eth_getTransactionByHash", transaction(older, 0))),
+        (
+            "eth_getBlockReceipts",
+            json!(["latest"]),
+            "eth_getBlockReceipts",
+            truth("eth_getBlockReceipts", json!([at(older)])),
+        ),
+        (
+            "eth_getTransactionReceipt",
+            transaction(latest, 0),
+            "eth_getTransactionByHash",
+            truth("eth_getTransactionByHash", transaction(older, 0)),
+        ),
+        (
+            "eth_getTransactionByHash",
+            transaction(latest, 0),
+            "eth_getTransactionByHash",
+            truth("eth_getTransactionByHash", transaction(older, 0)),
+        ),
     ];
     for (method, params, upstream, instead) in swaps {
         fake.execution.tamper(move |asked, _, result| if asked == upstream { instead.clone() } else { result });

@@ -12,5 +12,5 @@ mod network;
 mod process;
 mod recorded;
 mod stack;
-#[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "the other tests need more of it")]
 mod support;

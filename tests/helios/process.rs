@@ -92,5 +92,9 @@ fn under_odyn_it_reaches_its_servers_through_egress_and_is_back_when_killed() {
     assert_eq!(local.ask("eth_chainId")["result"], "0x1");
     assert_ne!(local.helios(), first);
     asked(2);
-    assert!(local.log().contains("the light client was killed by SIGKILL; it is started again in 1s"), "{}", local.log());
+    assert!(
+        local.log().contains("the light client was killed by SIGKILL; it is started again in 1s"),
+        "{}",
+        local.log()
+    );
 }

@@ -77,6 +77,7 @@ fn mainnets_logs_are_complete() {
         log.as_object_mut().unwrap().remove("blockTimestamp");
         log
     };
-    let logs: Vec<Value> = answer["result"].as_array().unwrap_or_else(|| panic!("{answer}")).iter().map(without).collect();
+    let logs: Vec<Value> =
+        answer["result"].as_array().unwrap_or_else(|| panic!("{answer}")).iter().map(without).collect();
     assert_eq!(json!(logs), test["expected_result"]);
 }

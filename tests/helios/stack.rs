@@ -108,10 +108,7 @@ pub fn anchor(slot: u64, block: &Block) -> Anchor {
 
 /// The chain's head as consensus would tell it.
 pub fn head(chain: &Chain) -> Snapshot {
-    Snapshot {
-        latest: anchor(chain::HEAD, chain.head()),
-        finalized: anchor(chain::HEAD_FINALIZED, chain.finalized()),
-    }
+    Snapshot { latest: anchor(chain::HEAD, chain.head()), finalized: anchor(chain::HEAD_FINALIZED, chain.finalized()) }
 }
 
 pub fn call(node: &Node, head: &Snapshot, method: &str, params: &Value) -> Result<Value, CallError> {

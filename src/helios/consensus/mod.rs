@@ -72,11 +72,7 @@ pub fn follow(start: &Start) {
         start.clock.pause(wait);
         wait = (wait * 2).min(RETRY_MOST);
     };
-    log::info!(
-        "{} from the checkpoint at slot {}",
-        start.spec.name,
-        follower.store().finalized().beacon.slot
-    );
+    log::info!("{} from the checkpoint at slot {}", start.spec.name, follower.store().finalized().beacon.slot);
     wait = RETRY_FIRST;
     loop {
         match follower.sync_once() {

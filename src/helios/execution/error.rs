@@ -139,7 +139,10 @@ impl fmt::Display for CallError {
             Self::Limit(what, most) => write!(f, "more than {most} {what}"),
             Self::OutOfReach(what) => write!(f, "{what}"),
             Self::Stale(tag, age) => {
-                write!(f, "the newest {tag} block that is signed for is {age} s old: the network, the consensus RPC or the clock is wrong")
+                write!(
+                    f,
+                    "the newest {tag} block that is signed for is {age} s old: the network, the consensus RPC or the clock is wrong"
+                )
             }
             Self::Unproven(check, what) => write!(f, "not proven: {}: {what}", check.name()),
             // web3.py goes on asking when it reads these words.
