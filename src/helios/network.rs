@@ -50,8 +50,7 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// A public network's. Sources: ethereum/consensus-specs `configs/`, eth-clients' `sepolia`, `holesky` and `hoodi`,
-    /// EIP-7892 and EIP-8056 for what blobs cost.
+    /// A public network's, as `../design/light-client.md` lists them with their sources.
     #[must_use]
     pub fn of(network: Network) -> Self {
         match network {
@@ -75,7 +74,8 @@ impl Spec {
                     0xd8, 0xea, 0x17, 0x1f, 0x3c, 0x94, 0xae, 0xa2, 0x1e, 0xbc, 0x42, 0xa1, 0xed, 0x61, 0x05, 0x2a,
                     0xcf, 0x3f, 0x92, 0x09, 0xc0, 0x0e, 0x4e, 0xfb, 0xaa, 0xdd, 0xac, 0x09, 0xed, 0x9b, 0x80, 0x78,
                 ],
-                version: |fork| [0x90, 0, 0, 0x69 + fork],
+                // Digits that look decimal: 69, then 70.
+                version: |fork| [0x90, 0, 0, if fork == 0 { 0x69 } else { 0x6f + fork }],
                 epochs: [50, 100, 56_832, 132_608, 222_464, 272_640],
                 blobs: [1_761_017_184, 1_761_607_008],
             }),

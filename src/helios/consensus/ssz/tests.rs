@@ -1,13 +1,16 @@
 use super::super::samples::{Recorded, mainnet, portal};
 use super::*;
 
+/// An object, and whether bytes can be read as one of its kind.
+type Case<'a> = (&'a [u8], &'a dyn Fn(&[u8]) -> bool);
+
 #[test]
 fn an_object_cut_off_anywhere_is_refused_and_so_is_one_with_a_byte_more() {
     let Some(recorded) = Recorded::load() else { return };
     let spec = mainnet();
     let optimistic = portal("optimistic_update.yaml").unwrap().1;
     let finality = portal("finality_update.yaml").unwrap().1;
-    let is_read: [(&[u8], &dyn Fn(&[u8]) -> bool); 5] = [
+    let is_read: [Case<'_>; 5] = [
         (&recorded.bootstrap, &|bytes| bootstrap(&spec, bytes).is_ok()),
         (recorded.plain(0), &|bytes| update(&spec, bytes).is_ok()),
         (recorded.plain(1), &|bytes| update(&spec, bytes).is_ok()),
