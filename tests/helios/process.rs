@@ -81,7 +81,7 @@ fn under_odyn_it_reaches_its_servers_through_egress_and_is_back_when_killed() {
     asked(1);
     // The generated chain is not mainnet.
     eventually("the log says what is wrong", || local.log().contains(" odyn WARN light client: ").then_some(()));
-    assert!(local.log().contains("egress: allowed host:"), "{}", local.log());
+    assert!(local.log().contains("egress decision=allowed method=CONNECT host=host"), "{}", local.log());
 
     let first = local.helios();
     let user = status_field(first, "Uid");

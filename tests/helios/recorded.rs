@@ -62,7 +62,14 @@ fn mainnets_storage_is_proven() {
 
 #[test]
 fn a_call_of_usdc_is_run_over_mainnets_proofs() {
-    answers("eth_call_electra");
+    let Some(recorded) = Recorded::start("eth_call_electra") else { return };
+    let helios = Helios::over(&recorded);
+    let test = &recorded.shared.test;
+    let mut params = test["params"].clone();
+    // Who calls is looked up too, and of those nobody asked for there is no recording: USDC's own code calls it.
+    params[0]["from"] = json!("0x43506849d7c04f9138d1a2050bbf3a0c054402dd");
+    let answer = helios.ask("eth_call", &params);
+    assert_eq!(answer["result"], test["expected_result"], "{answer}");
 }
 
 #[test]

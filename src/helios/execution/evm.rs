@@ -11,12 +11,16 @@ pub mod database;
 pub mod estimate;
 pub mod request;
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use alloy_primitives::{Address, Bytes, U256};
-use revm::context::result::{EVMError, ExecutionResult, HaltReason, ResultGas};
+use revm::context::result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction, ResultGas};
 use revm::context::{BlockEnv, CfgEnv, TxEnv};
 use revm::context_interface::block::BlobExcessGasAndPrice;
+use revm::context_interface::{ContextSetters as _, ContextTr, JournalTr};
+use revm::handler::{EvmTr, EvmTrError, FrameResult, FrameTr, Handler};
+use revm::interpreter::interpreter_action::FrameInit;
 use revm::primitives::hardfork::SpecId;
 use revm::state::EvmState;
 use revm::{Context, Database as _, ExecuteEvm, MainBuilder, MainContext};
@@ -56,6 +60,33 @@ fn prepare<'a>(view: &View<'a>, params: &[Value]) -> Result<(Machine<'a>, Call),
     let call = Call::read(object, view.node.spec.chain_id)?;
     let block = view.header(params::block(params, 1)?)?;
     Ok((Machine::new(*view, block, object.clone(), &call), call))
+}
+
+/// Mainnet's rules, but that the fees go to nobody: no call sees what its block's proposer gets, whose account would have
+/// to be proven for it.
+struct Unpaid<EVM, ERROR>(PhantomData<(EVM, ERROR)>);
+
+impl<EVM, ERROR> Default for Unpaid<EVM, ERROR> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<EVM, ERROR> Handler for Unpaid<EVM, ERROR>
+where
+    EVM: EvmTr<
+            Context: ContextTr<Journal: JournalTr<State = EvmState>>,
+            Frame: FrameTr<FrameResult = FrameResult, FrameInit = FrameInit>,
+        >,
+    ERROR: EvmTrError<EVM>,
+{
+    type Evm = EVM;
+    type Error = ERROR;
+    type HaltReason = HaltReason;
+
+    fn reward_beneficiary(&self, _: &mut EVM, _: &mut FrameResult) -> Result<(), ERROR> {
+        Ok(())
+    }
 }
 
 /// Runs transactions in a block's environment, each from the block's state.
@@ -115,7 +146,11 @@ impl<'a> Machine<'a> {
     fn run(&mut self, transaction: TxEnv) -> Result<Ran, CallError> {
         let context =
             Context::mainnet().with_db(&mut self.database).with_block(self.block.clone()).with_cfg(self.cfg.clone());
-        let ran = match context.build_mainnet().transact(transaction) {
+        let mut evm = context.build_mainnet();
+        evm.ctx.set_tx(transaction);
+        let outcome: Result<_, EVMError<CallError, InvalidTransaction>> = Unpaid::default().run(&mut evm);
+        let state = evm.finalize();
+        let ran = match outcome {
             Ok(ran) => ran,
             Err(EVMError::Database(e)) => return Err(e),
             Err(EVMError::Transaction(e)) => {
@@ -124,12 +159,12 @@ impl<'a> Machine<'a> {
             }
             Err(e) => return Err(CallError::Halted(e.to_string())),
         };
-        let (result, gas) = match ran.result {
+        let (result, gas) = match ran {
             ExecutionResult::Success { output, gas, .. } => (Ok(output.into_data()), gas),
             ExecutionResult::Revert { output, gas, .. } => (Err(CallError::Reverted(output)), gas),
             ExecutionResult::Halt { reason, gas, .. } => (Err(CallError::Halted(halted(&reason))), gas),
         };
-        Ok(Ran { result, gas, state: ran.state })
+        Ok(Ran { result, gas, state })
     }
 
     /// Addresses of contracts that every node has built in, at this block.
