@@ -18,6 +18,46 @@ pub fn wait<'a, T>(changed: &Condvar, guard: MutexGuard<'a, T>, timeout: Duratio
     changed.wait_timeout(guard, timeout).unwrap_or_else(PoisonError::into_inner).0
 }
 
+/// Lets few do something at once; the others wait for their turn.
+#[derive(Debug)]
+pub struct Turns {
+    free: Mutex<usize>,
+    changed: Condvar,
+}
+
+/// A turn; dropping it, by a panic too, gives it to the next.
+#[derive(Debug)]
+pub struct Turn<'a>(&'a Turns);
+
+impl Turns {
+    /// As many turns at once.
+    #[must_use]
+    pub fn new(count: usize) -> Self {
+        Self { free: Mutex::new(count), changed: Condvar::new() }
+    }
+
+    /// A turn, waited for until `deadline`; `None` then.
+    pub fn take(&self, deadline: std::time::Instant) -> Option<Turn<'_>> {
+        let mut free = lock(&self.free);
+        while *free == 0 {
+            let left = deadline.saturating_duration_since(std::time::Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            free = wait(&self.changed, free, left);
+        }
+        *free -= 1;
+        Some(Turn(self))
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *lock(&self.0.free) += 1;
+        self.0.changed.notify_one();
+    }
+}
+
 /// Closed until it is opened, once.
 #[derive(Clone, Debug, Default)]
 pub struct Latch(std::sync::Arc<(Mutex<bool>, Condvar)>);

@@ -32,8 +32,8 @@ pub const ANSWER: usize = 32 << 20;
 /// How old `latest` may be: five slots without a signed block are an outage, or a host that holds blocks back.
 pub const LATEST_AGE: Duration = Duration::from_secs(60);
 
-/// How old `finalized` may be. Two to three epochs are usual; this is just above three.
-pub const FINALIZED_AGE: Duration = Duration::from_secs(20 * 60);
+/// How old `finalized` may be. Up to three epochs and a few slots are usual, 20 minutes; this allows for one epoch more.
+pub const FINALIZED_AGE: Duration = Duration::from_secs(30 * 60);
 
 /// Age of a checkpoint beyond which former validators could forge a chain from it: weak subjectivity.
 pub const CHECKPOINT_AGE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
@@ -45,6 +45,12 @@ pub const BLOCK_ANSWER: usize = 32 << 20;
 /// Largest answer that has a block's header: with it come the hashes of its transactions, of which 300 million gas buy
 /// 15,000, and its withdrawals.
 pub const HEADER_ANSWER: usize = 2 << 20;
+
+/// Answers above this size are read [`HEAVY`] at a time.
+pub const LIGHT_ANSWER: usize = 2 << 20;
+
+/// See [`LIGHT_ANSWER`].
+pub const HEAVY: usize = 2;
 
 /// Largest answer that has a proof: [`PROOF_SLOTS`] slots of [`PROOF_DEPTH`] nodes.
 pub const PROOF_ANSWER: usize = 8 << 20;
@@ -85,8 +91,8 @@ pub const HINT: Duration = Duration::from_secs(8);
 /// Largest answer to it: [`CALL_SLOTS`] slots in hexadecimal digits.
 pub const HINT_ANSWER: usize = 256 << 10;
 
-/// Blocks in the range of one `eth_getLogs`: each costs its header.
-pub const LOG_BLOCKS: u64 = 1024;
+/// Blocks in the range of one `eth_getLogs`: each costs a request for its header, one after the other, within [`CALL`].
+pub const LOG_BLOCKS: u64 = 256;
 
 /// Of those, blocks whose receipts are fetched.
 pub const LOG_RECEIPTS: usize = 128;
@@ -100,8 +106,8 @@ pub const HISTORY: u64 = 8191;
 /// Blocks in one `eth_feeHistory`.
 pub const FEE_BLOCKS: u64 = 128;
 
-/// Headers kept.
-pub const HEADERS: usize = 1024;
+/// Headers kept, of about 700 bytes: many times [`LOG_BLOCKS`], so that ranges which move with the head stay.
+pub const HEADERS: usize = 4096;
 
 /// Accounts kept for calls, and slots: what a few dozen calls look at.
 pub const ACCOUNTS: usize = 4096;

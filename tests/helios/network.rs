@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::chain::lies::lies;
 use crate::chain::{self, CHECKPOINT, HEAD};
 use crate::fake::Fake;
-use crate::stack::{Client, call, follow_once, head, over_http};
+use crate::stack::{Client, call, follow_once, follow_once_at, head, over_http};
 use crate::support::eventually;
 
 /// What `eth_blockNumber` says, or the error's words.
@@ -73,7 +73,7 @@ fn an_old_head_is_an_error_for_latest_and_not_for_numbers() {
     let number = format!("{:#x}", chain.head().header.number);
     assert_eq!(client.ok("eth_getBlockByNumber", json!([number, false]))["number"], json!(number));
     // Nothing is published of a chain that old; a head from before is held to its age all the same.
-    let later = chain.finalized().header.timestamp + 20 * 60;
+    let later = chain.finalized().header.timestamp + 30 * 60;
     for (now, fresh) in [(later, true), (later + 1, false)] {
         let node = Node::new(Arc::new(chain::spec()), over_http(&fake), Arc::new(Clock::fixed(now)));
         let outcome = call(&node, &head(chain), "eth_getBlockByNumber", &json!(["finalized", false]));
@@ -89,6 +89,26 @@ fn a_fork_that_is_not_known_is_refused_by_its_name() {
     let client = Client::start(&fake);
     let trouble = eventually("the reason is known", || client.heads.trouble());
     assert!(trouble.contains("gloas"), "{trouble}");
+}
+
+/// The specification's own rule takes one signature for enough right after a checkpoint: whoever is one of a committee's
+/// members could then make a head.
+#[test]
+fn a_head_that_half_of_its_committee_signed_is_none() {
+    const SLOT: u64 = 672;
+    let fake = Fake::start();
+    fake.set_head(SLOT);
+    for (signers, enough) in [(1, false), (16, false), (17, true)] {
+        let chain = Arc::clone(&fake.chain);
+        fake.beacon.tamper_update(move |_, mut update| {
+            let period = chain.beacon.spec.period(update.signature_slot);
+            chain.beacon.sign(&mut update, period, signers);
+            update
+        });
+        let head = follow_once_at(&fake, fake.chain.now_at(SLOT));
+        assert_eq!(head.as_ref().is_ok_and(|head| head.latest.slot == SLOT), enough, "{signers}: {head:?}");
+        assert!(enough || head.is_err() || head.is_ok_and(|head| head.latest.slot == CHECKPOINT), "{signers}");
+    }
 }
 
 /// Every field of every object is changed in turn: the head is a true one, or none.

@@ -87,12 +87,17 @@ pub fn over_http(fake: &Fake) -> Arc<dyn Upstream> {
 
 /// Begins and asks once: the head, or why there is none, or why not all of it was right.
 pub fn follow_once(fake: &Fake) -> Result<Snapshot, String> {
+    follow_once_at(fake, fake.chain.now())
+}
+
+/// The same at another time.
+pub fn follow_once_at(fake: &Fake, now: u64) -> Result<Snapshot, String> {
     let start = Start {
         spec: Arc::new(chain::spec()),
         checkpoint: Checkpoint::Root(fake.chain.checkpoint()),
         allow_old_checkpoint: true,
         server: server(&fake.beacon.url()),
-        clock: Arc::new(Clock::fixed(fake.chain.now())),
+        clock: Arc::new(Clock::fixed(now)),
         heads: Arc::default(),
     };
     let mut follower = Follower::begin(&start).map_err(|e| e.to_string())?;

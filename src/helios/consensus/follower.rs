@@ -108,7 +108,7 @@ impl<'a> Follower<'a> {
 
     /// A head is of this period, or new enough to be of the last slots of the one before.
     fn publish(&self) {
-        let latest = self.store.optimistic();
+        let Some(latest) = self.store.head() else { return };
         let made = self.start.spec.slot_time(latest.beacon.slot);
         let is_fresh = self.start.clock.now().saturating_sub(made) <= LATEST_AGE.as_secs();
         if self.start.spec.period(latest.beacon.slot) >= self.period_now() || is_fresh {

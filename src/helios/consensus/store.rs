@@ -23,6 +23,8 @@ pub struct Store {
     finalized: Header,
     /// Never below the finalized one.
     optimistic: Header,
+    /// How many of its committee signed it; of the checkpoint's, all: it is trusted.
+    signatures: u64,
     /// The committee of the finalized header's period.
     current: Arc<Committee>,
     /// The one after.
@@ -59,6 +61,7 @@ impl Store {
             spec: Arc::clone(spec),
             finalized: header.clone(),
             optimistic: header.clone(),
+            signatures: spec.committee_size as u64,
             current: Arc::new(Committee::new(&bootstrap.current, spec)?),
             next: None,
             participation: [0; 2],
@@ -71,10 +74,17 @@ impl Store {
         &self.finalized
     }
 
-    /// The newest header with enough signatures.
+    /// The newest header with enough signatures by the specification's rule, which compares with those seen lately: after
+    /// a checkpoint, of which nothing was seen, one is enough.
     #[must_use]
     pub fn optimistic(&self) -> &Header {
         &self.optimistic
+    }
+
+    /// That header, if more than half of its committee signed it: nothing less is a head.
+    #[must_use]
+    pub fn head(&self) -> Option<&Header> {
+        (2 * self.signatures > self.spec.committee_size as u64).then_some(&self.optimistic)
     }
 
     /// The sync-committee period of the finalized header.
@@ -103,6 +113,7 @@ impl Store {
         self.participation = [before, most];
         if signed > before.max(most) / 2 && update.attested.beacon.slot > self.optimistic.beacon.slot {
             self.optimistic = update.attested.clone();
+            self.signatures = signed;
         }
         if let Some(learned) = learned {
             self.finalize(learned);
@@ -211,6 +222,8 @@ impl Store {
         if let Some(header) = finalized {
             if header.beacon.slot > self.optimistic.beacon.slot {
                 self.optimistic = header.clone();
+                // By way of a descendant, but two thirds vouch for it.
+                self.signatures = self.spec.committee_size as u64;
             }
             self.finalized = header;
         }

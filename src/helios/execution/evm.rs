@@ -13,6 +13,7 @@ pub mod request;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Instant;
 
 use alloy_primitives::{Address, Bytes, U256};
 use revm::context::result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction, ResultGas};
@@ -58,7 +59,7 @@ fn prepare<'a>(view: &View<'a>, params: &[Value]) -> Result<(Machine<'a>, Call),
     params::at_most(params, 3)?;
     let object = params.first().unwrap_or(&Value::Null);
     let call = Call::read(object, view.node.spec.chain_id)?;
-    let block = view.header(params::block(params, 1)?)?;
+    let block = view.header(params::block_or_pending(params, 1)?)?;
     Ok((Machine::new(*view, block, object.clone(), &call), call))
 }
 
@@ -94,6 +95,7 @@ struct Machine<'a> {
     database: Database<'a>,
     block: BlockEnv,
     cfg: CfgEnv,
+    deadline: Instant,
 }
 
 /// What a run came to.
@@ -128,7 +130,8 @@ impl<'a> Machine<'a> {
             blob_excess_gas_and_price: header.excess_blob_gas.map(|gas| BlobExcessGasAndPrice::new(gas, fraction)),
             ..BlockEnv::default()
         };
-        Self { database: Database::new(view, block, object), block: block_env, cfg }
+        let deadline = view.deadline;
+        Self { database: Database::new(view, block, object), block: block_env, cfg, deadline }
     }
 
     /// The gas a call has: what it says, else what its sender can pay for, at most `most`.
@@ -144,6 +147,9 @@ impl<'a> Machine<'a> {
 
     /// Runs one transaction; nothing of it stays.
     fn run(&mut self, transaction: TxEnv) -> Result<Ran, CallError> {
+        if Instant::now() >= self.deadline {
+            return Err(CallError::Deadline);
+        }
         let context =
             Context::mainnet().with_db(&mut self.database).with_block(self.block.clone()).with_cfg(self.cfg.clone());
         let mut evm = context.build_mainnet();

@@ -69,24 +69,42 @@ pub(super) fn search(view: &View, filter: &Filter, headers: &[Arc<Sealed>]) -> R
     if hits.len() > limits::LOG_RECEIPTS {
         return Err(CallError::Limit("blocks that may have fitting logs", limits::LOG_RECEIPTS as u64));
     }
-    let mut logs = Vec::new();
+    let mut found = Found::default();
     for sealed in hits {
         let block = proven_block(view, sealed)?;
-        collect(filter, &proven_receipts(view, &block)?, &mut logs);
-        if logs.len() > limits::LOGS {
-            return Err(CallError::Limit("logs", limits::LOGS as u64));
-        }
+        found.collect(filter, &proven_receipts(view, &block)?)?;
     }
-    Ok(Value::Array(logs))
+    Ok(Value::Array(found.logs))
 }
 
-fn collect(filter: &Filter, receipts: &Receipts, logs: &mut Vec<Value>) {
-    for (index, receipt) in receipts.list.iter().enumerate() {
-        for (place, log) in receipt.envelope.logs().iter().enumerate() {
-            if filter.fits(log) {
-                logs.extend(receipts.log(index, place));
+/// What an answer holds so far.
+#[derive(Default)]
+struct Found {
+    logs: Vec<Value>,
+    /// About what they take as JSON.
+    bytes: usize,
+}
+
+/// What a log takes as JSON beside its data.
+const LOG: usize = 600;
+
+impl Found {
+    fn collect(&mut self, filter: &Filter, receipts: &Receipts) -> Result<(), CallError> {
+        for (index, receipt) in receipts.list.iter().enumerate() {
+            for (place, log) in receipt.envelope.logs().iter().enumerate() {
+                if filter.fits(log) {
+                    self.bytes = self.bytes.saturating_add(2 * log.data.data.len() + LOG);
+                    self.logs.extend(receipts.log(index, place));
+                }
             }
         }
+        if self.logs.len() > limits::LOGS {
+            return Err(CallError::Limit("logs", limits::LOGS as u64));
+        }
+        if self.bytes > limits::ANSWER {
+            return Err(CallError::Limit("bytes of logs", limits::ANSWER as u64));
+        }
+        Ok(())
     }
 }
 

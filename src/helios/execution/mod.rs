@@ -53,7 +53,9 @@ use serde_json::{Value, json};
 
 use crate::helios::clock::Clock;
 use crate::helios::head::Snapshot;
+use crate::helios::limits;
 use crate::helios::network::Spec;
+use crate::sync::Turns;
 use cache::Caches;
 use error::CallError;
 use upstream::Upstream;
@@ -69,6 +71,8 @@ pub struct Node {
     pub clock: Arc<Clock>,
     /// What was proven before.
     pub caches: Caches,
+    /// Turns at reading answers larger than [`limits::LIGHT_ANSWER`].
+    pub heavy: Turns,
 }
 
 /// The methods that [`Node::call`] serves.
@@ -108,7 +112,7 @@ impl Node {
     /// A node that knows nothing yet.
     #[must_use]
     pub fn new(spec: Arc<Spec>, upstream: Arc<dyn Upstream>, clock: Arc<Clock>) -> Self {
-        Self { spec, upstream, clock, caches: Caches::default() }
+        Self { spec, upstream, clock, caches: Caches::default(), heavy: Turns::new(limits::HEAVY) }
     }
 
     /// The result of `method` with `params`, seen from `head`, by `deadline`.

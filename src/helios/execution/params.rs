@@ -107,12 +107,26 @@ pub fn block(params: &[Value], index: usize) -> Result<BlockId, CallError> {
     }
 }
 
+/// [`block`], but that `pending` is the newest block there is: of an account's next transaction or a call, the last that
+/// can be known. Wallets ask for nothing else.
+///
+/// # Errors
+/// [`CallError::Params`].
+pub fn block_or_pending(params: &[Value], index: usize) -> Result<BlockId, CallError> {
+    match params.get(index) {
+        Some(Value::String(tag)) if tag == "pending" => Ok(BlockId::Latest),
+        _ => block(params, index),
+    }
+}
+
 fn block_of(value: &Value) -> Result<BlockId, String> {
     match value {
         Value::String(text) => match text.as_str() {
             "latest" => Ok(BlockId::Latest),
             "finalized" | "safe" => Ok(BlockId::Finalized),
             "pending" | "earliest" => Err(format!("{text} cannot be proven; ask for latest")),
+            // As other nodes have it, beside EIP-1898's object.
+            hash if hash.len() == 2 + 64 => hash_of(value).map(BlockId::Hash).map_err(str::to_owned),
             _ => u64_of(value).map(BlockId::Number).map_err(|what| format!("neither a tag nor a number: {what}")),
         },
         Value::Object(fields) => {

@@ -178,12 +178,7 @@ impl Receipts<'_> {
 /// # Errors
 /// See [`View::header`], [`proven_block`] and [`proven_receipts`].
 pub(super) fn of_block(view: &View, params: &[Value]) -> Result<Value, CallError> {
-    let block = match params::hash(params, 0) {
-        Ok(hash) => BlockId::Hash(hash),
-        // No text of 32 bytes: a tag, a number, or nothing of these.
-        Err(_) => params::block(params, 0)?,
-    };
-    let Some(sealed) = found(view, block)? else { return Ok(Value::Null) };
+    let Some(sealed) = found(view, params::block(params, 0)?)? else { return Ok(Value::Null) };
     let block = proven_block(view, &sealed)?;
     let receipts = proven_receipts(view, &block)?;
     (0..receipts.list.len()).map(|index| receipts.answer(view, index)).collect()

@@ -19,12 +19,15 @@ pub fn balance(view: &View<'_>, params: &[Value]) -> Result<Value, CallError> {
     Ok(json!(account(view, params)?.balance))
 }
 
-/// `eth_getTransactionCount`: the nonce in the account's proof.
+/// `eth_getTransactionCount`: the nonce in the account's proof. `pending` is the newest block's.
 ///
 /// # Errors
 /// See [`CallError`].
 pub fn nonce(view: &View<'_>, params: &[Value]) -> Result<Value, CallError> {
-    Ok(json!(format!("{:#x}", account(view, params)?.nonce)))
+    params::at_most(params, 2)?;
+    let block = view.header(params::block_or_pending(params, 1)?)?;
+    let account = view.proof(&block, params::address(params, 0)?, &[])?.account.unwrap_or_default();
+    Ok(json!(format!("{:#x}", account.nonce)))
 }
 
 /// `eth_getCode`: code with the hash in the account's proof.

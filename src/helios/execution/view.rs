@@ -53,12 +53,17 @@ impl View<'_> {
         if Instant::now() >= self.deadline {
             return Err(CallError::Deadline);
         }
+        // Of a hostile answer serde may make many times its size, so the largest are not read many at once.
+        let heavy = most > limits::LIGHT_ANSWER;
+        let turn = heavy.then(|| self.node.heavy.take(self.deadline).ok_or(CallError::Deadline)).transpose()?;
         let result = self.node.upstream.request(method, params, most, self.deadline)?;
         // The reader's words for what is wrong could repeat what the server wrote.
-        serde_json::from_str(result.get()).map_err(|e| {
+        let read = serde_json::from_str(result.get()).map_err(|e| {
             let place = format!("{method}: line {} column {} of the answer", e.line(), e.column());
             CallError::Unproven(Check::Shape, place)
-        })
+        });
+        drop(turn);
+        read
     }
 
     /// The header of a block, proven: by the head, by the parent hash of a proven one, or by EIP-2935. Never `None`: a block
@@ -123,8 +128,6 @@ impl View<'_> {
             let top = self.anchor(&self.head.latest)?;
             caches.adopt(&top);
             top
-        } else if number == self.head.finalized.number {
-            self.anchor(&self.head.finalized)?
         } else if let Some(hash) = caches.hash(head, number) {
             self.sealed(hash, number)?
         } else {

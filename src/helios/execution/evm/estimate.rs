@@ -1,12 +1,10 @@
 //! `eth_estimateGas`.
 
-use std::time::Instant;
-
 use revm::primitives::eip7825::TX_GAS_LIMIT_CAP;
 use revm::primitives::hardfork::SpecId;
 use serde_json::{Value, json};
 
-use super::{Ran, prepare};
+use super::prepare;
 use crate::helios::execution::error::CallError;
 use crate::helios::execution::view::View;
 use crate::helios::limits;
@@ -18,13 +16,10 @@ use crate::helios::limits;
 /// # Errors
 /// See [`CallError`]; the call's own if it fails however much gas it has.
 pub fn estimate_gas(view: &View<'_>, params: &[Value]) -> Result<Value, CallError> {
-    let (mut machine, call) = prepare(view, params)?;
-    let run = |machine: &mut super::Machine<'_>, gas: u64| -> Result<Ran, CallError> {
-        if Instant::now() >= view.deadline {
-            return Err(CallError::Deadline);
-        }
-        machine.run(call.transaction(view.node.spec.chain_id, gas))
-    };
+    let (mut machine, mut call) = prepare(view, params)?;
+    // Less than any transaction takes is no bound: some libraries write 0 for none.
+    call.gas = call.gas.filter(|gas| *gas >= TRANSFER);
+    let run = |machine: &mut super::Machine<'_>, gas: u64| machine.run(call.transaction(view.node.spec.chain_id, gas));
 
     let most = machine.block.gas_limit.min(limits::CALL_GAS);
     let most = if machine.cfg.spec.is_enabled_in(SpecId::OSAKA) { most.min(TX_GAS_LIMIT_CAP) } else { most };
@@ -55,6 +50,9 @@ pub fn estimate_gas(view: &View<'_>, params: &[Value]) -> Result<Value, CallErro
     }
     Ok(json!(format!("{enough:#x}")))
 }
+
+/// Gas of the smallest transaction.
+const TRANSFER: u64 = 21_000;
 
 /// What a callee gets on top when value goes along.
 const CALL_STIPEND: u64 = 2300;

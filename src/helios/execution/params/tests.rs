@@ -25,6 +25,9 @@ fn blocks_are_read_in_every_form_that_can_be_proven() {
     assert_eq!(block(&list(json!("0x1f")), 0).unwrap(), BlockId::Number(31));
     assert_eq!(block(&list(json!({"blockNumber": "0x2"})), 0).unwrap(), BlockId::Number(2));
     let hash = B256::repeat_byte(7);
+    assert_eq!(block(&list(json!(hash)), 0).unwrap(), BlockId::Hash(hash));
+    assert_eq!(block_or_pending(&list(json!("pending")), 0).unwrap(), BlockId::Latest);
+    assert_eq!(block_or_pending(&list(json!("0x2")), 0).unwrap(), BlockId::Number(2));
     let object = json!({"blockHash": hash, "requireCanonical": false});
     assert_eq!(block(&list(object), 0).unwrap(), BlockId::Hash(hash));
 }

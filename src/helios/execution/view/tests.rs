@@ -196,8 +196,8 @@ fn tags_have_an_age_and_numbers_have_none() {
     assert!(matches!(at(0), (Ok(()), Ok(()))));
     assert!(matches!(at(TIME + 60), (Ok(()), Ok(()))));
     assert!(matches!(at(TIME + 61), (Err(CallError::Stale("latest", 61)), Ok(()))));
-    assert!(matches!(at(TIME - 72 + 1200), (Err(_), Ok(()))));
-    assert!(matches!(at(TIME - 72 + 1201), (Err(_), Err(CallError::Stale("finalized", 1201)))));
+    assert!(matches!(at(TIME - 72 + 1800), (Err(_), Ok(()))));
+    assert!(matches!(at(TIME - 72 + 1801), (Err(_), Err(CallError::Stale("finalized", 1801)))));
 }
 
 #[test]
