@@ -1,23 +1,31 @@
 //! The light client's process: `odyn-helios`, beside the application and strictly apart from odyn.
 //!
-//! Promises: it runs as nobody with nothing of odyn's in its environment; it cannot open the network, vsock or the Nitro
-//! Secure Module (see [`crate::sys::seccomp`]), only accept on the port that odyn opened for it and ask the egress proxy,
-//! whose policy holds for it as for the application; when it ends, for whatever reason, it is started again after a pause
-//! that doubles up to a minute, and calls wait in the port's backlog meanwhile. Its end never concerns the application.
+//! Promises: it runs as nobody with nothing of odyn's in its environment; it has UNIX sockets only and can make no others
+//! (see [`crate::sys::seccomp`]): odyn accepts on its port and passes connections on to a UNIX socket made for this one
+//! process, and its own way out is the egress proxy, whose policy holds for it as for the application. When it ends, for
+//! whatever reason, it is started again after a pause that doubles up to a minute; connections wait meanwhile. Its end
+//! never concerns the application.
 
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
-use std::net::TcpListener;
 use std::os::fd::OwnedFd;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::config::limits;
 use crate::config::manifest::Helios;
-use crate::serve::thread_builder;
+use crate::pump::{self, Early};
+use crate::serve::{Gate, thread_builder};
 use crate::sys::process::{self, Allowance, Exit, Identity, Pid};
+use crate::sys::signal::Signal;
+use crate::sys::socket::Socket;
+use crate::transport::Listener;
 
 /// The executable's name; it is looked for beside odyn's own.
 pub const EXECUTABLE: &str = "odyn-helios";
@@ -63,8 +71,8 @@ impl std::error::Error for LightClientError {}
 pub struct LightClient {
     program: PathBuf,
     args: Vec<OsString>,
-    /// Kept open, so that nobody is refused while there is no process.
-    listener: TcpListener,
+    /// How often it was started: each process listens on a name of its own.
+    starts: Arc<AtomicU64>,
     identity: Option<Identity>,
     state: State,
     /// Before the next start.
@@ -79,14 +87,20 @@ enum State {
 }
 
 impl LightClient {
-    /// Starts it: `helios` says what to follow, `egress` is the name the egress proxy listens on.
+    /// Starts it and serves its port until `gate` is closed: `helios` says what to follow, `egress` is the name the egress
+    /// proxy listens on.
     ///
     /// # Errors
     /// See [`LightClientError`].
-    pub fn start(helios: &Helios, egress: &str, verbosity: u8) -> Result<Self, LightClientError> {
+    pub fn start(helios: &Helios, egress: &str, gate: &Arc<Gate>, verbosity: u8) -> Result<Self, LightClientError> {
         let program = find(&std::env::current_exe().map_err(LightClientError::Place)?)?;
         let port = helios.port.number();
-        let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port));
+        let starts = Arc::new(AtomicU64::new(0));
+        let relayed = Arc::clone(&starts);
+        let listener = Listener::loopback(port);
+        listener
+            .and_then(|listener| crate::serve::spawn("light client", listener, gate, move |s| relay(s, &relayed)))
+            .map_err(|e| LightClientError::Listen(port, e))?;
         let identity = process::is_superuser().then_some(NOBODY);
         if identity.is_none() {
             log::warn!("the light client runs as odyn's own user, because odyn does not run as root");
@@ -94,7 +108,7 @@ impl LightClient {
         let mut light_client = Self {
             program,
             args: arguments(helios, egress, verbosity),
-            listener: listener.map_err(|e| LightClientError::Listen(port, e))?,
+            starts,
             identity,
             state: State::Waiting(Instant::now()),
             pause: limits::LIGHT_CLIENT_PAUSE,
@@ -139,6 +153,14 @@ impl LightClient {
         }
     }
 
+    /// Ends it for good: the application has ended.
+    pub fn end(&self) {
+        if let State::Running(pid, _) = self.state {
+            // It has nothing to save. Whoever reaps the rest reaps it too.
+            let _ = pid.kill(Signal::KILL);
+        }
+    }
+
     fn again(&self) -> String {
         format!("it is started again in {:?}", self.pause)
     }
@@ -149,10 +171,13 @@ impl LightClient {
     }
 
     fn spawn(&mut self) -> io::Result<()> {
+        let start = self.starts.load(Ordering::Relaxed) + 1;
+        // Not kept: when the process ends, so does its listener, and nobody waits there in vain.
+        let listener = UnixListener::bind_addr(&name(start)?)?;
         let (reader, writer) = io::pipe()?;
         let mut command = Command::new(&self.program);
         command.args(&self.args).env_clear().current_dir("/");
-        command.stdin(OwnedFd::from(self.listener.try_clone()?)).stdout(Stdio::null()).stderr(writer);
+        command.stdin(OwnedFd::from(listener)).stdout(Stdio::null()).stderr(writer);
         let allowance =
             Allowance { memory: limits::LIGHT_CLIENT_MEMORY, descriptors: limits::LIGHT_CLIENT_DESCRIPTORS };
         process::imprison(&mut command, self.identity, allowance);
@@ -160,9 +185,28 @@ impl LightClient {
         // Dropping std's Child neither waits nor kills: its end is learnt with everyone else's, in `supervise`.
         let pid = Pid::from(&command.spawn()?);
         log::info!("started the light client as process {pid}");
+        self.starts.store(start, Ordering::Relaxed);
         self.state = State::Running(pid, Instant::now());
         Ok(())
     }
+}
+
+/// Where a process of the light client listens: a name that is no file, and goes with it.
+fn name(start: u64) -> io::Result<SocketAddr> {
+    SocketAddr::from_abstract_name(format!("odyn-helios-{}-{start}", Pid::this()))
+}
+
+/// Passes a connection on to whichever process there is, or will be soon.
+fn relay(client: Socket, starts: &AtomicU64) {
+    let deadline = Instant::now() + limits::LIGHT_CLIENT_WAIT;
+    let helios = loop {
+        match name(starts.load(Ordering::Relaxed)).and_then(|name| UnixStream::connect_addr(&name)) {
+            Ok(stream) => break Socket::from(OwnedFd::from(stream)),
+            Err(_) if Instant::now() < deadline => std::thread::sleep(limits::APP_RETRY_PAUSE),
+            Err(_) => return client.reset_on_drop(),
+        }
+    };
+    pump::run(client, helios, Early::default(), limits::IDLE_TUNNEL).log(format_args!("light client"));
 }
 
 fn find(odyn: &Path) -> Result<PathBuf, LightClientError> {

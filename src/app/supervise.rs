@@ -32,6 +32,9 @@ pub fn until_exit(app: Pid, mut light_client: Option<LightClient>) -> Exit {
         if let Some(exit) = drain(app, light_client.as_mut()) {
             // What is still pending was meant for the application, not for what comes after it.
             while let Ok(Some(_)) = wait(&FORWARDED, Duration::ZERO) {}
+            if let Some(light_client) = &light_client {
+                light_client.end();
+            }
             return exit;
         }
         if let Some(light_client) = &mut light_client {

@@ -284,7 +284,8 @@ impl Odyn<'_> {
         let gate = self.open_gate()?;
         let dialer = Dialer::new(Arc::clone(transport), manifest.vsock_ports.egress.number().into());
         outbound::proxy::spawn(listener, &gate, egress.policy.clone(), dialer).map_err(BootError::Thread)?;
-        self.light_client = Some(LightClient::start(helios, &name, self.options.verbosity)?);
+        let gate = self.open_gate()?;
+        self.light_client = Some(LightClient::start(helios, &name, &gate, self.options.verbosity)?);
         Ok(())
     }
 

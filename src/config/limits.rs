@@ -376,6 +376,10 @@ pub const LIGHT_CLIENT_PAUSE_CAP: Duration = Duration::from_secs(60);
 /// After running this long its next pause is the shortest again.
 pub const LIGHT_CLIENT_STEADY: Duration = Duration::from_secs(60);
 
+/// How long a connection waits for a light client that has ended to be started again: as long as calls wait for its first
+/// head.
+pub const LIGHT_CLIENT_WAIT: Duration = Duration::from_secs(30);
+
 /// Memory the light client may write to: ten times what its caps let it hold for a server at its worst, and less than the
 /// smallest enclave that one would run it in.
 pub const LIGHT_CLIENT_MEMORY: u64 = 1 << 30;

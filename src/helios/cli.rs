@@ -3,8 +3,9 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
+use std::os::unix::net::UnixListener;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use super::network::Spec;
 use super::rpc::{self, Rpc};
 use crate::config::value::{Checkpoint, HttpUrl, Network};
 use crate::report::logger;
+use crate::transport::Listener;
 
 /// What `--help` prints, and usage errors end with.
 pub const USAGE: &str = concat!(
@@ -50,7 +52,7 @@ use sim_usage;
 pub enum Listen {
     /// Here.
     On(SocketAddr),
-    /// On the listening socket that standard input is: odyn's way.
+    /// On the listening UNIX socket that standard input is: odyn's way.
     Stdin,
 }
 
@@ -234,10 +236,14 @@ fn run(options: Options) -> ExitCode {
     }
 }
 
-fn listen(place: Listen) -> io::Result<TcpListener> {
+fn listen(place: Listen) -> io::Result<Listener> {
     match place {
-        Listen::On(address) => TcpListener::bind(address),
-        Listen::Stdin => io::stdin().as_fd().try_clone_to_owned().map(TcpListener::from),
+        Listen::On(address) => Listener::tcp(address.ip(), address.port()),
+        Listen::Stdin => {
+            let listener = UnixListener::from(io::stdin().as_fd().try_clone_to_owned()?);
+            listener.set_nonblocking(true)?;
+            Ok(Listener::Unix(listener))
+        }
     }
 }
 

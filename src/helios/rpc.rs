@@ -5,7 +5,6 @@
 
 use std::fmt;
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -40,11 +39,10 @@ pub struct Rpc {
 ///
 /// # Errors
 /// When there is no thread, no descriptor or no folder for temporary files.
-pub fn spawn(rpc: Rpc, listener: TcpListener) -> io::Result<()> {
-    listener.set_nonblocking(true)?;
+pub fn spawn(rpc: Rpc, listener: Listener) -> io::Result<()> {
     let service: Arc<dyn Service> = Arc::new(rpc);
     // Closed by the end of the process.
-    server::spawn(&service, Listener::Tcp(listener), &Gate::new(MAX_CONNECTIONS)?)
+    server::spawn(&service, listener, &Gate::new(MAX_CONNECTIONS)?)
 }
 
 /// A call that failed, as JSON-RPC says it.

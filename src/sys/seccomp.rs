@@ -1,9 +1,10 @@
 //! A filter on a child's system calls (seccomp-bpf), for a process that reads hostile data.
 //!
-//! Promises: a filtered process opens no socket but UNIX ones, so that it reaches what it was handed and nothing else on
-//! the machine's network or over vsock; it cannot use the Nitro Secure Module, whoever opened the device; it cannot look
-//! into other processes of its user; and none of its descendants can either. It is a list of what is refused, not of what
-//! is allowed: the allocator's and the threads' calls go on as the C library likes.
+//! Promises: a filtered process opens no socket but UNIX ones, so that it reaches nothing on the machine's network or over
+//! vsock (it must not be handed a socket of another kind either: one of TCP can be connected anew); it cannot use the Nitro
+//! Secure Module, whoever opened the device; it starts no other process. It is a list of what is refused, not of what is
+//! allowed: the allocator's and the threads' calls go on as the C library likes. Never says anything about files: whether
+//! it may open them, those of other processes in `/proc` among them, is decided by its user.
 
 use std::io;
 
@@ -26,6 +27,9 @@ const SECOND_ARGUMENT: u32 = 24;
 /// The type byte of `/dev/nsm`'s requests to `ioctl(2)`, where an ioctl number has its type.
 const NSM_TYPE: u32 = 0x0A << 8;
 const TYPE_MASK: u32 = 0xFF << 8;
+
+/// The flag without which `clone(2)` makes a process.
+const THREAD: u32 = libc::CLONE_THREAD as u32;
 
 /// Refused whatever the arguments.
 const REFUSED: [libc::c_long; 13] = [
@@ -61,10 +65,22 @@ impl Default for Filter {
         ];
         #[cfg(target_arch = "x86_64")]
         program.extend([jump(libc::BPF_JGE, X32, 0, 1), give(refusal(libc::EPERM))]);
+        // Its arguments are in memory, where no filter sees them; C libraries go back to clone(2) when it is not there.
+        program.extend([jump(libc::BPF_JEQ, word(libc::SYS_clone3), 0, 1), give(refusal(libc::ENOSYS))]);
+        #[cfg(target_arch = "x86_64")]
+        for number in [libc::SYS_fork, libc::SYS_vfork] {
+            program.extend([jump(libc::BPF_JEQ, word(number), 0, 1), give(refusal(libc::EPERM))]);
+        }
         for number in REFUSED {
             program.extend([jump(libc::BPF_JEQ, word(number), 0, 1), give(refusal(libc::EPERM))]);
         }
         program.extend([
+            jump(libc::BPF_JEQ, word(libc::SYS_clone), 0, 5),
+            load(FIRST_ARGUMENT),
+            instruction(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0, 0, THREAD),
+            jump(libc::BPF_JEQ, 0, 0, 1),
+            give(refusal(libc::EPERM)),
+            give(libc::SECCOMP_RET_ALLOW),
             jump(libc::BPF_JEQ, word(libc::SYS_socket), 0, 4),
             load(FIRST_ARGUMENT),
             jump(libc::BPF_JEQ, libc::AF_UNIX as u32, 1, 0),

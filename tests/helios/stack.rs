@@ -14,6 +14,7 @@ use odyn::helios::execution::upstream::{JsonRpc, Upstream};
 use odyn::helios::head::{Anchor, Heads, Snapshot};
 use odyn::helios::http::{Server, Way};
 use odyn::helios::rpc::{self, Rpc};
+use odyn::transport::Listener;
 use serde_json::{Value, json};
 
 use crate::chain::execution::Block;
@@ -46,7 +47,8 @@ impl Client {
         let node = Node::new(Arc::clone(&spec), upstream, Arc::clone(&clock));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        rpc::spawn(Rpc::new(node, Arc::clone(&heads)), listener).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        rpc::spawn(Rpc::new(node, Arc::clone(&heads)), Listener::Tcp(listener)).unwrap();
         let beacon = server(&fake.beacon.url());
         let start = Start { spec, checkpoint, allow_old_checkpoint, server: beacon, clock, heads: Arc::clone(&heads) };
         std::thread::spawn(move || consensus::follow(&start));

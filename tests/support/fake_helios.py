@@ -37,7 +37,8 @@ for family in ("AF_INET", "AF_INET6", "AF_VSOCK", "AF_NETLINK", "AF_PACKET", "AF
     tried(family, lambda: socket.socket(getattr(socket, family), kind).close())
 tried("nsm", lambda: fcntl.ioctl(2, 0xC0200A00, bytes(32)))
 libc = ctypes.CDLL(None, use_errno=True)
-for name, number in (("ptrace", 101), ("io_uring_setup", 425), ("pidfd_getfd", 438)):
+tried("fork", os.fork)
+for name, number in (("io_uring_setup", 425), ("pidfd_getfd", 438), ("clone3", 435)):
     libc.syscall(ctypes.c_long(number), 0, 0, 0, 0)
     report(name, errno.errorcode.get(ctypes.get_errno(), "ok"))
 egress = sys.argv[sys.argv.index("--egress") + 1]
@@ -45,9 +46,10 @@ way = socket.socket(socket.AF_UNIX)
 way.connect("\0" + egress)
 way.sendall(b"CONNECT forbidden.test:443 HTTP/1.1\r\nHost: forbidden.test:443\r\n\r\n")
 report("egress", way.recv(4096).split(b"\r\n")[0].decode())
+listener = socket.socket(fileno=0)
+report("listener", listener.family.name)
 os.write(2, b"2026-01-01T00:00:00Z odyn-helios ERROR an error of its own\n")
 os.write(2, b"2026-01-01T00:00:00Z odyn INFO not a line of odyn\n")
-listener = socket.socket(fileno=0)
 listener.setblocking(True)
 while True:
     connection, _ = listener.accept()

@@ -11,6 +11,7 @@ use super::store::Store;
 use super::types::Update;
 use crate::config::value::Checkpoint;
 use crate::helios::head::Snapshot;
+use crate::helios::http::FetchError;
 use crate::helios::limits::{BEACON_UPDATES, CHECKPOINT_AGE, LATEST_AGE};
 
 /// A store, and the server it learns from.
@@ -61,11 +62,20 @@ impl<'a> Follower<'a> {
     /// # Errors
     /// The first [`ConsensusError`].
     pub fn sync_once(&mut self) -> Result<(), ConsensusError> {
+        // With a head, the newest is what calls wait for, and the others may take their time.
+        let begun = self.start.heads.current().is_some();
+        let before = begun.then(|| self.optimistic());
         let periods = self.periods();
         let finality = self.newest("light_client/finality_update", Beacon::finality_update);
-        let optimistic = self.newest("light_client/optimistic_update", Beacon::optimistic_update);
         self.publish();
+        let optimistic = before.unwrap_or_else(|| self.optimistic());
         periods.and(finality).and(optimistic)
+    }
+
+    fn optimistic(&mut self) -> Result<(), ConsensusError> {
+        let learned = self.newest("light_client/optimistic_update", Beacon::optimistic_update);
+        self.publish();
+        learned
     }
 
     /// Goes on from period to period until this one's committee and the next are known.
@@ -77,7 +87,11 @@ impl<'a> Follower<'a> {
                 return Ok(());
             }
             let before = (period, self.store.knows_next());
-            let updates = self.beacon.updates(begin, (now - begin).saturating_add(1).min(BEACON_UPDATES))?;
+            let updates = match self.beacon.updates(begin, (now - begin).saturating_add(1).min(BEACON_UPDATES)) {
+                // Some servers say so when there is none of this period yet.
+                Err(ConsensusError::Fetch(_, FetchError::Status(_, 404))) if begin == now => Vec::new(),
+                updates => updates?,
+            };
             for update in &updates {
                 self.learn("light_client/updates", update)?;
             }

@@ -229,6 +229,6 @@ impl Recording {
                 let _ = request.respond(response);
             }
         });
-        Server::new(HttpUrl::parse(&url).unwrap())
+        Server::new(HttpUrl::parse(&url).unwrap(), &crate::helios::http::Way::Network)
     }
 }

@@ -3,12 +3,13 @@
 //! The one method that changes something, and the one whose effect nothing can prove: whether the execution RPC passes
 //! the transaction on shows when it is in a block. What is proven is which transaction was handed over.
 
-use alloy_consensus::{Signed, Transaction as _, TxEip4844Variant};
+use alloy_consensus::Transaction as _;
 use alloy_primitives::{B256, Bytes};
+use alloy_rlp::{EMPTY_LIST_CODE, Header};
 use serde_json::{Value, json};
 
 use super::error::{CallError, Check};
-use super::transaction::{Envelope, Transaction, encode};
+use super::transaction::Transaction;
 use super::view::View;
 use crate::helios::limits;
 
@@ -43,14 +44,16 @@ fn read(bytes: &Bytes) -> Option<Transaction> {
     if bytes.first() != Some(&3) {
         return Transaction::read(bytes.to_vec());
     }
-    let mut rest = bytes.as_ref();
-    let sent: Signed<TxEip4844Variant> = Signed::eip2718_decode(&mut rest).ok()?;
-    let (sent, signature, _) = rest.is_empty().then(|| sent.into_parts())?;
-    let inner = match sent {
-        TxEip4844Variant::TxEip4844(inner) => inner,
-        TxEip4844Variant::TxEip4844WithSidecar(both) => both.tx,
-    };
-    Transaction::read(encode(&Envelope::Eip4844(Signed::new_unhashed(inner, signature))))
+    let mut rest = bytes.get(1..)?;
+    Header::decode(&mut rest).ok().filter(|header| header.list && header.payload_length == rest.len())?;
+    // A list in the list: the transaction, in front of its sidecar, at which nobody looks here.
+    let inner = if rest.first()? >= &EMPTY_LIST_CODE { rest } else { bytes.get(1..)? };
+    let mut behind = inner;
+    let inner = Header::decode_bytes(&mut behind, true).ok()?;
+    let mut list = vec![3];
+    Header { list: true, payload_length: inner.len() }.encode(&mut list);
+    list.extend_from_slice(inner);
+    Transaction::read(list)
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
-use alloy_consensus::{
-    Blob, BlobTransactionSidecar, BlobTransactionSidecarVariant, Bytes48, TxEip4844WithSidecar, TxLegacy,
-};
+use alloy_consensus::{Signed, TxLegacy};
 
 use super::*;
 use crate::helios::execution::sample::{Liar, every_type, failed, head, node, sign, usual, view};
+use crate::helios::execution::transaction::{Envelope, encode};
 use crate::helios::execution::upstream::UpstreamError;
 
 /// What comes of sending these bytes, where the execution RPC says this.
@@ -29,14 +28,14 @@ fn the_answer_is_the_hash_that_is_computed_here() {
 
 #[test]
 fn blobs_are_passed_on_and_not_part_of_the_hash() {
-    let envelope = every_type().into_iter().find_map(|t| t.as_eip4844().cloned()).unwrap();
-    let (tx, signature, hash) = envelope.into_parts();
-    let (blob, other) = (Blob::repeat_byte(1), Bytes48::repeat_byte(2));
-    let sidecar = BlobTransactionSidecar { blobs: vec![blob], commitments: vec![other], proofs: vec![other] };
-    let sidecar = BlobTransactionSidecarVariant::Eip4844(sidecar);
-    let sent = TxEip4844Variant::TxEip4844WithSidecar(TxEip4844WithSidecar { tx, sidecar });
-    let mut bytes = Vec::new();
-    Signed::new_unhashed(sent, signature).eip2718_encode(&mut bytes);
+    let envelope = every_type().into_iter().find(|t| t.as_eip4844().is_some()).unwrap();
+    let (inner, hash) = (encode(&envelope)[1..].to_vec(), *envelope.tx_hash());
+    // As EIP-4844 and EIP-7594 write it: the transaction, then blobs and what belongs to them, here one long text.
+    let mut payload = inner;
+    alloy_rlp::Encodable::encode(&vec![1_u8; 1 << 17].as_slice(), &mut payload);
+    let mut bytes = vec![3];
+    Header { list: true, payload_length: payload.len() }.encode(&mut bytes);
+    bytes.extend(payload);
     assert!(bytes.len() > 1 << 17);
     assert_eq!(send(&bytes, json!(hash)).unwrap(), json!(hash));
     bytes.push(0);
