@@ -7,7 +7,7 @@ use alloy_consensus::private::alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::hex;
 use serde_json::{Value, json};
 
-use crate::chain::{HEAD, contracts, state};
+use crate::chain::{HEAD, LAST, contracts, state};
 use crate::fake::Fake;
 use crate::stack::Client;
 use crate::support::tools::{installed, program};
@@ -24,8 +24,8 @@ fn truth(fake: &Fake) -> Value {
             && topics.len() == 3
             && topics[0] == json!(contracts::transfer_topic())
     });
-    let next = &chain.block(HEAD + 1).transactions;
-    let sent = next.iter().find(|sent| !sent.envelope.is_eip4844()).expect("a transaction of the next block");
+    let mut later = (HEAD + 1..=LAST).flat_map(|slot| &chain.block(slot).transactions);
+    let sent = later.find(|sent| !sent.envelope.is_eip4844()).expect("a transaction of a later block");
     json!({
         "chainId": chain.execution.chain_id,
         "number": head.header.number,

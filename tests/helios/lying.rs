@@ -160,7 +160,7 @@ fn no_lie_of_the_execution_rpc_is_passed_on() {
 }
 
 /// Distinct changes tried of one answer.
-const LIES_PER_ANSWER: usize = 30;
+const LIES_PER_ANSWER: usize = 60;
 
 /// Right answers to other questions: each is true of something, and only what was asked tells it apart.
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{B256, Bytes, U256};
 
 use super::upstream::UpstreamError;
 
@@ -151,7 +151,10 @@ impl fmt::Display for CallError {
                 "transaction indexing in progress: the execution RPC knows no transaction {hash}, which cannot be proven"
             ),
             Self::Upstream(e) => write!(f, "{e}"),
-            Self::Reverted(_) => f.write_str("execution reverted"),
+            Self::Reverted(output) => match reason(output) {
+                Some(reason) => write!(f, "execution reverted: {reason}"),
+                None => f.write_str("execution reverted"),
+            },
             Self::Halted(why) => write!(f, "{why}"),
             Self::Deadline => f.write_str("not answered in time"),
         }
@@ -159,6 +162,19 @@ impl fmt::Display for CallError {
 }
 
 impl std::error::Error for CallError {}
+
+/// The text of Solidity's `Error(string)`, where a contract reverted with it.
+fn reason(output: &[u8]) -> Option<&str> {
+    let arguments = output.strip_prefix(&[0x08, 0xc3, 0x79, 0xa0])?;
+    // Where the text is: behind this word. Its length, then the text itself.
+    let (place, rest) = arguments.split_first_chunk::<32>()?;
+    let (length, text) = rest.split_first_chunk::<32>()?;
+    let number = |word: &[u8; 32]| usize::try_from(U256::from_be_bytes(*word)).ok();
+    if number(place)? != 32 {
+        return None;
+    }
+    str::from_utf8(text.get(..number(length)?)?).ok()
+}
 
 impl From<UpstreamError> for CallError {
     fn from(e: UpstreamError) -> Self {
