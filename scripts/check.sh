@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The gate: everything a change has to pass. `scripts/check.sh [--no-tests|--lints]`; --no-tests leaves out `cargo test`, for
-# CI, which runs scripts/test.sh first; --lints stops after what only looks at the sources, which replaces no binary.
+# The gate: everything a change has to pass. `scripts/check.sh [--no-tests]`; --no-tests leaves out `cargo test`, for CI,
+# which runs scripts/test.sh first. With ODYN_TEST_HELIOS=1 for the light client too, which takes some minutes more to build.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -10,12 +10,13 @@ SIM_MARKERS=('SIMULATED' 'uds:' 'cannot write --sim-root')
 # Crates that only the host side, the simulation or the light client uses. The enclave's release build must depend on none.
 FOREIGN_CRATES=('rcgen' 'yasna' 'blst' 'revm' 'alloy-consensus')
 
-tests=yes lints=no
+tests=yes
+features=()
+[ -z "${ODYN_TEST_HELIOS:-}" ] || features=(--features helios)
 case "${1:-}" in
     '') ;;
     --no-tests) tests=no ;;
-    --lints) lints=only ;;
-    *) echo "usage: scripts/check.sh [--no-tests|--lints]" >&2; exit 2 ;;
+    *) echo "usage: scripts/check.sh [--no-tests]" >&2; exit 2 ;;
 esac
 
 step() { echo "check: $*" >&2; }
@@ -38,26 +39,18 @@ else
     step "no shellcheck on this machine: skipped"
 fi
 
-step "clippy, every target but the light client's"
-cargo clippy --locked --all-targets -- -D warnings
+step "clippy, every target"
+cargo clippy --locked "${features[@]}" --all-targets -- -D warnings
 step "clippy, the enclave's release build"
 cargo clippy --locked --no-default-features --bin odyn --lib -- -D warnings
 
 step "documentation, private items too"
-RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
-
-[ "$lints" = no ] || exit 0
+RUSTDOCFLAGS="-D warnings" cargo doc --locked "${features[@]}" --no-deps --document-private-items
 
 if [ "$tests" = yes ]; then
     step "tests"
-    cargo test --locked --features helios
+    cargo test --locked "${features[@]}"
 fi
-
-# With clippy as the compiler of this package alone: what it depends on was built for the tests, and to check it once more
-# would take five minutes.
-step "clippy, the light client"
-RUSTC_WORKSPACE_WRAPPER=$(command -v clippy-driver) CLIPPY_ARGS=-Dwarnings__CLIPPY_HACKERY__ \
-    cargo build --locked --features helios --lib --bin odyn-helios --test helios
 
 # The development profile: the release's sources and features, before an optimiser takes anything out, without the
 # minutes of its link-time optimisation.
@@ -66,8 +59,8 @@ cargo build --locked --bin odyn --no-default-features
 enclave=$(mktemp)
 trap 'rm -f "$enclave"' EXIT
 cp "$target/debug/odyn" "$enclave"
-step "the build with both, and the light client"
-cargo build --locked --features helios --bin odyn --bin odyn-host --bin odyn-helios
+step "the build with both"
+cargo build --locked --bin odyn --bin odyn-host
 
 step "the enclave's build depends on no crate of the host side, the simulation or the light client"
 audited=$(cargo tree --locked -e normal --no-default-features --prefix none --format '{p}')

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs every test, those of the light client too, with the real clients that some of them need:
-# `scripts/test.sh [ARGUMENTS OF cargo test]`.
+# Runs every test, with the real clients that some of them need: `scripts/test.sh [ARGUMENTS OF cargo test]`. Those of the
+# light client, whose dependencies take some minutes more to build, with ODYN_TEST_HELIOS=1.
 #
 # The clients go into a folder of their own, $ODYN_TEST_TOOLS or target/test-tools, from the versions pinned in
 # tests/clients/; nothing is installed elsewhere, except that root on Debian gets a missing curl, go, node, npm, openssl
@@ -20,7 +20,6 @@
 #
 # $ODYN_TEST_REQUIRE=1 makes a test that would skip for want of a tool fail instead, =all one that wants root too. Plain
 # `cargo test` sets neither: those tests then say what they skipped. ODYN_TEST_TOOLS_ONLY=1 stops before the tests.
-# $ODYN_TEST_BUILT is a file to make once the tests are built and begin.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -28,6 +27,9 @@ clients=$PWD/tests/clients
 export ODYN_TEST_TOOLS=${ODYN_TEST_TOOLS:-$PWD/target/test-tools}
 mkdir -p "$ODYN_TEST_TOOLS"
 ODYN_TEST_TOOLS=$(cd "$ODYN_TEST_TOOLS" && pwd)
+
+features=()
+[ -z "${ODYN_TEST_HELIOS:-}" ] || features=(--features helios)
 
 say() { echo "test.sh: $*" >&2; }
 
@@ -105,7 +107,7 @@ build_s3s() {
 machine_tools
 # The compiler works while the tools come over the network.
 if [ -z "${ODYN_TEST_TOOLS_ONLY:-}" ]; then
-    cargo test --locked --features helios --no-run "$@" &
+    cargo test --locked "${features[@]}" --no-run "$@" &
     compiler=$!
     trap 'kill "$compiler" 2> /dev/null || true' EXIT
 fi
@@ -131,6 +133,5 @@ fi
 [ -z "${ODYN_TEST_TOOLS_ONLY:-}" ] || exit 0
 wait "$compiler"
 trap - EXIT
-[ -z "${ODYN_TEST_BUILT:-}" ] || : > "$ODYN_TEST_BUILT"
 export ODYN_TEST_REQUIRE=${ODYN_TEST_REQUIRE:-1}
-exec cargo test --locked --features helios "$@"
+exec cargo test --locked "${features[@]}" "$@"

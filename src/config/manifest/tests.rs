@@ -237,7 +237,7 @@ fn the_light_client_names_what_it_trusts() {
                 "egress: {{allow: [\"**\"], deny: [\"*.example.com\"]}}\n{}",
                 helios(&format!("{mainnet}{checkpoint}"))
             ),
-            "enclaver.yaml:9: helios_rpc.execution_rpc: egress.deny has \"*.example.com\", but the light client needs rpc.example.com:443",
+            "enclaver.yaml:10: helios_rpc.execution_rpc: egress.deny has \"*.example.com\", but the light client needs rpc.example.com:443",
         ),
     ]);
     let open =
