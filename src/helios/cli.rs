@@ -158,7 +158,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, UsageE
             short if short.len() > 1 && short.starts_with('-') && short.bytes().skip(1).all(|b| b == b'v') => {
                 verbosity = verbosity.saturating_add(u8::try_from(short.len() - 1).unwrap_or(u8::MAX));
             }
-            unknown => return Err(UsageError::Unknown(unknown.to_owned())),
+            // Of a URL without its flag the scheme alone: what follows may hold a key.
+            unknown => return Err(UsageError::Unknown(unknown.split(':').next().unwrap_or_default().to_owned())),
         }
     }
     let network = network.ok_or(UsageError::Missing("--network"))?;

@@ -43,8 +43,6 @@ pub enum Check {
     StorageValue,
     /// The code has the account's code hash.
     CodeHash,
-    /// A block's hash is in EIP-2935's contract.
-    History,
     /// Something that exists was said not to.
     Absence,
     /// The answer has the form it must have.
@@ -73,7 +71,6 @@ impl Check {
             Self::StorageProof => "storage proof",
             Self::StorageValue => "storage value",
             Self::CodeHash => "code hash",
-            Self::History => "block history",
             Self::Absence => "absence",
             Self::Shape => "shape",
         }

@@ -28,6 +28,7 @@ use revm::{Context, Database as _, ExecuteEvm, MainBuilder, MainContext};
 use serde_json::{Value, json};
 
 use super::error::CallError;
+use super::fees::blob;
 use super::header::Sealed;
 use super::params;
 use super::view::View;
@@ -35,11 +36,6 @@ use crate::helios::limits;
 use crate::helios::network::Spec;
 use database::Database;
 use request::Call;
-
-/// Update fractions of the blob base fee (EIP-4844, EIP-7691), before those of [`Spec::blob_schedule`].
-const BLOB_FRACTION_CANCUN: u64 = 3_338_477;
-/// See [`BLOB_FRACTION_CANCUN`].
-const BLOB_FRACTION_PRAGUE: u64 = 5_007_716;
 
 /// `eth_call`: the output of the call on top of the block's proven state.
 ///
@@ -118,7 +114,6 @@ impl<'a> Machine<'a> {
         cfg.disable_eip3607 = true;
         cfg.disable_block_gas_limit = true;
         cfg.tx_gas_limit_cap = Some(u64::MAX);
-        let fraction = blob_fraction(spec, fork, header.timestamp);
         let block_env = BlockEnv {
             number: U256::from(header.number),
             beneficiary: header.beneficiary,
@@ -127,7 +122,10 @@ impl<'a> Machine<'a> {
             basefee: if call.price() == 0 { 0 } else { header.base_fee_per_gas.unwrap_or_default() },
             difficulty: header.difficulty,
             prevrandao: Some(header.mix_hash),
-            blob_excess_gas_and_price: header.excess_blob_gas.map(|gas| BlobExcessGasAndPrice::new(gas, fraction)),
+            blob_excess_gas_and_price: header
+                .excess_blob_gas
+                .zip(blob::fraction(spec, header.timestamp))
+                .map(|(gas, fraction)| BlobExcessGasAndPrice::new(gas, fraction)),
             ..BlockEnv::default()
         };
         let deadline = view.deadline;
@@ -206,15 +204,6 @@ fn fork(spec: &Spec, timestamp: u64) -> SpecId {
         SpecId::SHANGHAI
     } else {
         SpecId::MERGE
-    }
-}
-
-fn blob_fraction(spec: &Spec, fork: SpecId, timestamp: u64) -> u64 {
-    let last = spec.blob_schedule.iter().filter(|(from, _)| *from <= timestamp).max_by_key(|(from, _)| *from);
-    match last {
-        Some((_, fraction)) => (*fraction).max(1),
-        None if fork.is_enabled_in(SpecId::PRAGUE) => BLOB_FRACTION_PRAGUE,
-        None => BLOB_FRACTION_CANCUN,
     }
 }
 

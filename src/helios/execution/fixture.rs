@@ -18,9 +18,10 @@ use super::error::CallError;
 use super::header::Sealed;
 use super::upstream::{Upstream, UpstreamError};
 use super::view::View;
+use crate::config::value::Network;
 use crate::helios::clock::Clock;
 use crate::helios::head::{Anchor, Snapshot};
-use crate::helios::network::{Fork, Spec};
+use crate::helios::network::Spec;
 use crate::sync::lock;
 
 pub(crate) const HISTORY: Address = address!("0000F90827F1C53a10cb7A02335B175320002935");
@@ -31,25 +32,7 @@ pub(crate) const LAST: u64 = 20_009;
 pub(crate) const TIME: u64 = 1_770_000_000;
 
 pub(crate) fn mainnet() -> Spec {
-    let fork = |epoch, byte| Fork { epoch, version: [byte, 0, 0, 0] };
-    Spec {
-        name: "mainnet".to_owned(),
-        chain_id: 1,
-        genesis_time: 1_606_824_023,
-        genesis_validators_root: [0; 32],
-        seconds_per_slot: 12,
-        slots_per_epoch: 32,
-        epochs_per_period: 256,
-        committee_size: 512,
-        genesis: [0; 4],
-        altair: fork(74_240, 1),
-        bellatrix: fork(144_896, 2),
-        capella: fork(194_048, 3),
-        deneb: fork(269_568, 4),
-        electra: fork(364_032, 5),
-        fulu: fork(411_392, 6),
-        blob_schedule: vec![(1_765_290_071, 8_346_193), (1_767_747_671, 11_684_671)],
-    }
+    Spec::of(Network::Mainnet)
 }
 
 /// One account of a made state.

@@ -23,9 +23,10 @@ use super::error::{CallError, Check};
 use super::transaction::Envelope;
 use super::upstream::{Upstream, UpstreamError};
 use super::view::{Sealed, View};
+use crate::config::value::Network;
 use crate::helios::clock::Clock;
 use crate::helios::head::{Anchor, Snapshot};
-use crate::helios::network::{Fork, Spec};
+use crate::helios::network::Spec;
 
 /// The network of the samples.
 pub(super) const CHAIN: u64 = 1;
@@ -58,25 +59,7 @@ impl Upstream for Liar {
 
 /// A node that asks `liar`.
 pub(super) fn node(liar: &Liar) -> Node {
-    let fork = |epoch| Fork { epoch, version: [0; 4] };
-    let spec = Spec {
-        name: "sample".into(),
-        chain_id: CHAIN,
-        genesis_time: 1_606_824_023,
-        genesis_validators_root: [0; 32],
-        seconds_per_slot: 12,
-        slots_per_epoch: 32,
-        epochs_per_period: 256,
-        committee_size: 512,
-        genesis: [0; 4],
-        altair: fork(74_240),
-        bellatrix: fork(144_896),
-        capella: fork(194_048),
-        deneb: fork(269_568),
-        electra: fork(364_032),
-        fulu: fork(411_392),
-        blob_schedule: vec![(1_765_290_071, 8_346_193), (1_767_747_671, 11_684_671)],
-    };
+    let spec = Spec { chain_id: CHAIN, ..Spec::of(Network::Mainnet) };
     Node::new(Arc::new(spec), Arc::new(liar.clone()), Arc::new(clock()))
 }
 

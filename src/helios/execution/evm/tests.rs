@@ -197,12 +197,12 @@ fn forks_and_blob_prices_change_at_their_times() {
     // Mainnet's Prague and Osaka, in the execution layer's own constants.
     assert_eq!(spec.epoch_time(spec.electra.epoch), 1_746_612_311);
     assert_eq!(spec.epoch_time(spec.fulu.epoch), 1_764_798_551);
-    let fraction = |time| blob_fraction(&spec, fork(&spec, time), time);
-    assert_eq!(fraction(1_746_612_310), BLOB_FRACTION_CANCUN);
-    assert_eq!(fraction(1_746_612_311), BLOB_FRACTION_PRAGUE);
-    assert_eq!(fraction(1_765_290_070), BLOB_FRACTION_PRAGUE);
-    assert_eq!(fraction(1_765_290_071), 8_346_193);
-    assert_eq!(fraction(1_767_747_671), 11_684_671);
+    let fraction = |time| blob::fraction(&spec, time);
+    assert_eq!(fraction(1_746_612_310), Some(3_338_477));
+    assert_eq!(fraction(1_746_612_311), Some(5_007_716));
+    assert_eq!(fraction(1_765_290_070), Some(5_007_716));
+    assert_eq!(fraction(1_765_290_071), Some(8_346_193));
+    assert_eq!(fraction(1_767_747_671), Some(11_684_671));
 }
 
 #[test]

@@ -22,7 +22,7 @@ const PRAGUE: u64 = 5_007_716;
 const COUNTS: [(u64, u64, u64); 4] = [(CANCUN, 3, 6), (PRAGUE, 6, 9), (8_346_193, 10, 15), (11_684_671, 14, 21)];
 
 /// The update fraction at a time; `None` before there were blobs.
-fn fraction(spec: &Spec, timestamp: u64) -> Option<u64> {
+pub(in super::super) fn fraction(spec: &Spec, timestamp: u64) -> Option<u64> {
     let begun = |epoch: u64| timestamp >= spec.epoch_time(epoch);
     let scheduled = spec.blob_schedule.iter().filter(|(from, _)| timestamp >= *from).max_by_key(|(from, _)| *from);
     match scheduled {
