@@ -204,6 +204,17 @@ impl Recorded {
         })
     }
 
+    /// The recorded answers of `eth_getProof`.
+    pub fn proofs(&self) -> Vec<Value> {
+        self.shared
+            .answers
+            .iter()
+            .map(|(_, answer)| answer)
+            .filter(|answer| answer.get("accountProof").is_some())
+            .cloned()
+            .collect()
+    }
+
     pub fn beacon_url(&self) -> String {
         self.beacon.url()
     }
