@@ -3,7 +3,7 @@
 #
 # Needs cargo-fuzz (`cargo install cargo-fuzz`). It works with the stable compiler: RUSTC_BOOTSTRAP allows the sanitizer's flags.
 # What is found is left in fuzz/artifacts/; the corpus grows in $ODYN_FUZZ_CORPUS or target/fuzz-corpus, from the few inputs
-# of fuzz/corpus/ that are kept in the repository.
+# of fuzz/corpus/ that are kept in the repository and those that fuzz/seeds.py makes of the test data, where that is.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -12,6 +12,8 @@ seconds=${1:-600}
 cargo fuzz --version > /dev/null 2>&1 || { echo "fuzz.sh: cargo-fuzz is missing: cargo install cargo-fuzz" >&2; exit 77; }
 export RUSTC_BOOTSTRAP=1
 corpus=${ODYN_FUZZ_CORPUS:-$PWD/target/fuzz-corpus}
+data=${ODYN_TEST_DATA:-$PWD/../shared/data}
+[ ! -d "$data/eth" ] || python3 fuzz/seeds.py "$data" "$corpus" >&2
 if [ $# -eq 0 ]; then
     mapfile -t targets < <(cd fuzz/fuzz_targets && printf '%s\n' *.rs | sed 's/\.rs$//')
 else
