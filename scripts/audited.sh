@@ -1,0 +1,7 @@
+# shellcheck shell=bash disable=SC2034
+# What must never be in the enclave's build: for check.sh and build-release.sh, which source this.
+
+# What only the simulation contains. The enclave's release build must have none of it.
+SIM_MARKERS=('SIMULATED' 'uds:' 'cannot write --sim-root')
+# Crates that only the host side, the simulation or the light client uses. The enclave's release build must depend on none.
+FOREIGN_CRATES=('rcgen' 'yasna' 'blst' 'revm' 'alloy-consensus')
