@@ -16,6 +16,7 @@ mod ingress_tls;
 mod light_client;
 mod local;
 mod pid1;
+mod release;
 mod start;
 mod supervision;
 mod support;
