@@ -15,6 +15,7 @@ mod ingress;
 mod ingress_tls;
 mod light_client;
 mod local;
+mod nitro;
 mod pid1;
 mod release;
 mod start;
