@@ -170,8 +170,8 @@ for target in "${targets[@]}"; do
         echo "$binary-$target"
         echo "  size     $(stat -c %s "$out/$binary-$target") bytes, static, stripped, built in $seconds s"
         echo "  sha256   $(sha256sum < "$out/$binary-$target" | cut -d' ' -f1)"
-        echo "  crates   $(grep -vc '(proc-macro)' <<< "$list") linked, $(grep -c '(proc-macro)' <<< "$list" || true)" \
-            "procedural macros"
+        echo "  crates   $(grep -c '"scope": "required"' "$out/$binary-$target.cdx.json") in it," \
+            "$(grep -c '"scope": "excluded"' "$out/$binary-$target.cdx.json" || true) more that only the compiler runs"
         while IFS= read -r crate; do echo "           $crate"; done <<< "$list"
     done
 done
