@@ -100,7 +100,9 @@ fn the_acceptance_list_passes_on_a_stand_in_of_nitro_and_leaves_nothing_behind()
 #[test]
 fn a_document_of_another_image_fails_the_list_and_the_enclave_is_terminated() {
     let Some(machine) = Machine::prepare() else { return };
-    let run = machine.run(&[], |command| drop(command.env("ODYN_NITRO_STUB_PCR0", "ab".repeat(48))));
+    let run = machine.run(&[], |command| {
+        command.env("ODYN_NITRO_STUB_PCR0", "ab".repeat(48));
+    });
     let said = text(&run.stdout);
     assert_eq!(run.status.code(), Some(1), "{said}{}", text(&run.stderr));
     assert!(said.lines().any(|line| line.starts_with("FAIL ") && line.contains("PCR0")), "{said}");
@@ -110,7 +112,9 @@ fn a_document_of_another_image_fails_the_list_and_the_enclave_is_terminated() {
 #[test]
 fn an_enclave_that_does_not_start_fails_the_list_with_what_nitro_cli_said() {
     let Some(machine) = Machine::prepare() else { return };
-    let run = machine.run(&[], |command| drop(command.env("ODYN_NITRO_STUB_FAIL", "run-enclave")));
+    let run = machine.run(&[], |command| {
+        command.env("ODYN_NITRO_STUB_FAIL", "run-enclave").env("A_SLOW", "1");
+    });
     let said = format!("{}{}", text(&run.stdout), text(&run.stderr));
     assert_eq!(run.status.code(), Some(1), "{said}");
     assert!(said.contains("It was told to fail."), "{said}");

@@ -94,10 +94,10 @@ fn the_bill_of_materials_lists_exactly_the_crates_that_cargo_links() {
             assert!(component["licenses"][0]["expression"].is_string(), "{component}");
             // What a procedural macro is made of runs in the compiler, and nowhere else.
             let compiler = ["syn", "quote", "serde_derive"].contains(&field("name").as_str());
-            assert_eq!(field("scope") == "excluded" && compiler, compiler, "{component}");
+            assert!(!compiler || field("scope") == "excluded", "{component}");
+            assert!(field("name") != "rustls" || field("scope") == "required", "{component}");
         }
         assert_eq!(listed, crates_of_cargo(features), "{name}");
-        assert!(listed.iter().any(|crate_| crate_.starts_with("rustls@")) == (name == "odyn") || name != "odyn");
     }
 }
 
@@ -164,7 +164,11 @@ fn a_release_is_refused_that_is_not_static_or_has_something_simulated_in_it() {
     let cases =
         [(Path::new(env!("CARGO_BIN_EXE_odyn")), "is not static"), (simulated.as_path(), "which is the simulation's")];
     for (binary, reason) in cases {
-        let Some(built) = build_release(&dir, binary, |command| drop(command.arg(TARGET))) else { return };
+        let Some(built) = build_release(&dir, binary, |command| {
+            command.arg(TARGET);
+        }) else {
+            return;
+        };
         assert_eq!(built.status.code(), Some(1));
         assert!(text(&built.stderr).contains(reason), "{}", text(&built.stderr));
         assert!(!dir.path().join(format!("out/odyn-{TARGET}")).exists());
@@ -192,7 +196,9 @@ fn two_builds_that_differ_are_no_release() {
 fn a_target_that_is_not_installed_is_named_with_the_command_that_installs_it() {
     let dir = TempDir::new();
     let target = "riscv64gc-unknown-linux-musl";
-    let without = |command: &mut Command| drop(command.arg(target).env_remove("ODYN_CARGO"));
+    let without = |command: &mut Command| {
+        command.arg(target).env_remove("ODYN_CARGO");
+    };
     let Some(built) = build_release(&dir, Path::new("/nowhere"), without) else { return };
     assert_eq!(built.status.code(), Some(77));
     assert!(text(&built.stderr).contains(&format!("rustup target add {target}")), "{}", text(&built.stderr));
