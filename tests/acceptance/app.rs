@@ -261,7 +261,9 @@ fn tunnel(client: &mut TcpStream, target: &str) -> io::Result<()> {
 fn facts(boot: Option<Duration>) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
-    let mut fact = |name: &str, value: &str| drop(writeln!(out, "{name}={value}"));
+    let mut fact = |name: &str, value: &str| {
+        let _ = writeln!(out, "{name}={value}");
+    };
     if let Some(boot) = boot {
         fact("boot_ms", &boot.as_millis().to_string());
     }
