@@ -28,14 +28,16 @@ acceptance_failed=0
 acceptance_certificates() {
     local dir=$1
     mkdir -p "$dir"
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=acceptance CA" \
-        -keyout "$dir/ca.key" -out "$dir/ca.pem" 2> "$dir/openssl.log" &&
-        openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=localhost" \
-            -keyout "$dir/key.pem" -out "$dir/cert.csr" 2>> "$dir/openssl.log" &&
-        openssl x509 -req -in "$dir/cert.csr" -CA "$dir/ca.pem" -CAkey "$dir/ca.key" -set_serial 1 -days 2 \
-            -extfile <(echo "subjectAltName=DNS:localhost") -out "$dir/cert.pem" 2>> "$dir/openssl.log" ||
-        { cat "$dir/openssl.log" >&2; return 1; }
+    acceptance_openssl "$dir" > "$dir/openssl.log" 2>&1 || { cat "$dir/openssl.log" >&2; return 1; }
     rm -f "$dir/ca.key" "$dir/cert.csr" "$dir/openssl.log"
+}
+
+acceptance_openssl() {
+    local dir=$1 key=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes)
+    openssl req -x509 "${key[@]}" -days 2 -subj "/CN=acceptance CA" -keyout "$dir/ca.key" -out "$dir/ca.pem" || return
+    openssl req "${key[@]}" -subj "/CN=localhost" -keyout "$dir/key.pem" -out "$dir/cert.csr" || return
+    openssl x509 -req -in "$dir/cert.csr" -CA "$dir/ca.pem" -CAkey "$dir/ca.key" -set_serial 1 -days 2 \
+        -extfile <(echo "subjectAltName=DNS:localhost") -out "$dir/cert.pem"
 }
 
 # Lays out in the folder $1: odyn ($2) as /init, the application ($3), the manifest, the certificate of the folder $4.
@@ -162,7 +164,9 @@ a_sign() {
 a_random() {
     local first second
     first=$(a_get /api/v1/random) && second=$(a_get /api/v1/random)
-    grep -Eq '"random_bytes": *"(0x)?[0-9a-f]{64}"' <<< "$first" && [ "$first" != "$second" ] || { echo "$first $second"; return 1; }
+    if [ "$first" != "$second" ] && grep -Eq '"random_bytes": *"(0x)?[0-9a-f]{64}"' <<< "$first"; then return 0; fi
+    echo "$first $second"
+    return 1
 }
 # A client of its own, by openssl: its key, the shared secret, what the enclave sends, what it sends to the enclave.
 a_encrypt() { a_client encryption "$A_DIR/secret" "http://127.0.0.1:$a_http/api"; }
@@ -208,12 +212,13 @@ a_mounts() {
 }
 # PID PARENT STATE NAME of everything but the kernel's threads: init (AWS's and odyn, or odyn) and the application.
 a_processes() {
-    a_facts
+    a_facts || return 1
     local parent pid seen want
     parent=$(a_fact_value parent) pid=$(a_fact_value pid)
     seen=$(sed -n 's/^process=\([0-9]* [0-9]*\) .*/\1/p' "$A_DIR/facts" | sort)
     want=$({ echo "1 0"; [ "$A_LAYOUT" = init ] || echo "$parent 1"; echo "$pid $parent"; } | sort)
-    [ "$seen" = "$want" ] && { [ "$A_LAYOUT" != init ] || [ "$parent" = 1 ]; } || { sed -n 's/^process=//p' "$A_DIR/facts"; return 1; }
+    [ "$seen" = "$want" ] || { sed -n 's/^process=//p' "$A_DIR/facts"; return 1; }
+    [ "$A_LAYOUT" != init ] || [ "$parent" = 1 ]
 }
 a_orphan() { a_get /orphan > /dev/null && a_facts && a_fact "process=[0-9]+ $(a_fact_value parent) S app" && acceptance_within 2 a_processes; }
 # Numbers 0 to 2 and the two listeners and this connection; no file, no pipe beside the log's.
@@ -263,6 +268,8 @@ a_run_checks() {
         acceptance_skip "the rest of the list" "the enclave does not answer; its host side said: $(tail -n 2 "$A_DIR/host.err")"
         return
     fi
+    # Before anything else has left its traces.
+    a_get /facts > "$A_DIR/facts.idle" || true
     acceptance_check "ingress: 1 MiB there and back" a_echo a_get
     acceptance_check "TLS ingress: TLS 1.2" a_tls_ping 1.2
     acceptance_check "TLS ingress: TLS 1.3" a_tls_ping 1.3
@@ -345,7 +352,6 @@ acceptance_stop() {
 }
 
 acceptance_run() {
-    local port
     : "${A_SLOW:=10}" "${A_USER:=1000:1000}" "${A_END:=exit 42}" "${A_ROOT:=}"
     [ -n "${A_RUN+set}" ] || A_RUN=("$A_HOST" run --vsock "$A_VSOCK" --config "$A_CONFIG")
     [ -n "${A_PCRS+set}" ] || A_PCRS=()
