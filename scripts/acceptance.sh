@@ -83,11 +83,12 @@ acceptance_check() {
 
 # Within N seconds, times the factor, the command must pass; its last word is what was seen.
 acceptance_within() {
-    local end=$((SECONDS + $1 * ${A_SLOW:-10})) seen
+    local patience=$(($1 * ${A_SLOW:-10})) end seen
+    end=$((SECONDS + patience))
     shift
     until seen=$("$@" 2>&1); do
         if [ "$SECONDS" -ge "$end" ]; then
-            printf '%s (waited %s s)' "$seen" $((${A_SLOW:-10} * 1))
+            printf '%s (after %s s)' "$seen" "$patience"
             return 1
         fi
         sleep 0.1

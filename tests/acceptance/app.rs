@@ -3,7 +3,8 @@
 //! target; never part of a shipped binary.
 //!
 //! `serve` is the application. `stamp PROGRAM ARG...` starts PROGRAM and lets `serve` below it know how long ago.
-//! `nest` and `linger` make an orphan.
+//! `nest` and `linger` make an orphan. `fill FOLDER PROGRAM ARG...` starts PROGRAM when nothing more fits into FOLDER,
+//! and `full` fills every folder for temporary files.
 
 #![allow(missing_docs, clippy::print_stdout, reason = "a program, whose output is what is tested")]
 
@@ -25,6 +26,10 @@ const STARTED: &str = "ACCEPTANCE_STARTED";
 const MAX_HEAD: usize = 16 << 10;
 const MAX_BODY: usize = 8 << 20;
 
+/// In MiB.
+const MAX_FILL: usize = 1024;
+const NO_SPACE: i32 = 28;
+
 /// How long one connection may take. Emulated processors are slow.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -37,8 +42,21 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["serve"] => serve(),
         ["stamp", program, rest @ ..] => {
+            // On the console, which is how scripts/test-vm.sh sees that the kernel is through.
+            let _ = writeln!(io::stderr(), "app: handing over to {program}");
             let now = since_1970().as_nanos().to_string();
             Err(Command::new(program).args(rest).env(STARTED, now).exec())
+        }
+        ["fill", folder, program, rest @ ..] => {
+            fill(folder);
+            Err(Command::new(program).args(rest).exec())
+        }
+        ["full"] => {
+            for folder in ["/tmp", "/run", "/dev/shm"] {
+                fill(folder);
+            }
+            // What a program says that has no room left.
+            Err(io::Error::from_raw_os_error(NO_SPACE))
         }
         ["nest"] => Command::new("/proc/self/exe").arg("linger").stdin(Stdio::null()).spawn().map(drop),
         ["linger"] => {
@@ -51,9 +69,20 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             let _ = writeln!(io::stderr(), "app: {e}");
-            ExitCode::FAILURE
+            e.raw_os_error().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from)
         }
     }
+}
+
+/// Writes to a file in `folder` until nothing more fits; at most as much as any machine of the list has.
+fn fill(folder: &str) {
+    let written = std::fs::File::create(format!("{folder}/filling")).and_then(|mut file| {
+        for _ in 0..MAX_FILL {
+            file.write_all(&[0; 1 << 20])?;
+        }
+        Ok(())
+    });
+    let _ = writeln!(io::stderr(), "app: filling {folder} ended: {written:?}");
 }
 
 fn since_1970() -> Duration {
