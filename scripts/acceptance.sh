@@ -109,10 +109,18 @@ a_client() { python3 "$acceptance_here/tests/acceptance/client.py" "$@"; }
 
 a_published() { sed -n "s|.*://127\.0\.0\.1:\([0-9]*\) -> the enclave's port $1\$|\1|p" "$A_DIR/host.err" | grep .; }
 
-a_running() { a_status | grep -qx '{"status":"running"}'; }
-
-# The stream goes on; its first line is the current state.
-a_status() { timeout $((A_SLOW)) "$A_HOST" status --vsock "$A_VSOCK" 2>&1 | head -n 1; }
+# A stream goes on: follows it until its file has a line that matches.
+a_stream_says() {
+    local file=$A_DIR/stream.$1 pid status=0
+    "$A_HOST" "$1" --vsock "$A_VSOCK" > "$file" 2>&1 &
+    pid=$!
+    acceptance_within 2 grep -qF "$2" "$file" > /dev/null || status=1
+    kill "$pid" 2> /dev/null || true
+    wait "$pid" 2> /dev/null || true
+    [ "$status" = 0 ] || cat "$file"
+    return "$status"
+}
+a_running() { a_stream_says status '{"status":"running"}'; }
 
 a_ping() { [ "$(a_get /ping)" = pong ]; }
 
@@ -127,11 +135,6 @@ a_tls_plain() { ! a_curl --fail "http://127.0.0.1:$a_https/ping"; }
 
 a_logged() { grep -qF "$1" "$A_DIR/log" || { tail -n 5 "$A_DIR/log"; return 1; }; }
 a_log_marker() { a_get "/log?text=$1" > /dev/null && acceptance_within 2 a_logged "app: $1"; }
-a_log_reader() {
-    timeout $((A_SLOW)) "$A_HOST" logs --vsock "$A_VSOCK" > "$A_DIR/log.second" 2>&1 || true
-    grep -qF "app: serving" "$A_DIR/log.second" || { cat "$A_DIR/log.second"; return 1; }
-}
-
 # One server of the host's, on a port of the system's choice.
 a_origin() {
     mkdir -p "$A_DIR/origin"
@@ -282,7 +285,7 @@ a_run_checks() {
     acceptance_check "log: standard error reaches the host" acceptance_within 2 a_logged "app: this is standard error"
     acceptance_check "log: odyn's own lines too" a_logged "started the application as process"
     acceptance_check "log: a line arrives as it is written" a_log_marker "marker-$$-$RANDOM"
-    acceptance_check "log: a second reader gets it from the start" a_log_reader
+    acceptance_check "log: a second reader gets it from the start" a_stream_says logs "app: serving"
 
     if a_origin; then
         acceptance_check "egress: an allowed target through the proxy" a_fetch "/fetch?url" http://
