@@ -78,6 +78,11 @@ pub const BUFFER_LINGER: Duration = Duration::from_secs(1);
 /// moves at once; more was not faster.
 pub const PUMP_BUFFER: usize = 64 << 10;
 
+/// What is written to a socket at once. The kernel makes one vsock packet of it, and keeps one of up to 32 KiB, its own
+/// header among them, in one piece; larger ones have several, at which hosts that are built on rust-vmm's virtio-vsock
+/// (vhost-device-vsock 0.3) never receive anything more.
+pub const WRITE: usize = 28 << 10;
+
 /// Stack of a connection's thread. The deepest use is a TLS handshake, measured well below half of this.
 pub const THREAD_STACK: usize = 128 << 10;
 

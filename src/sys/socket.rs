@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use super::poll::{Interest, wait_until};
+use crate::config::limits;
 
 /// How long [`Socket::reset_after_delivery`] waits at most.
 const DELIVERY: Duration = crate::config::limits::RESCUE;
@@ -43,11 +44,12 @@ impl Socket {
         })
     }
 
-    /// Writes what fits, and says how much that was.
+    /// Writes what fits, at most [`limits::WRITE`], and says how much that was.
     ///
     /// # Errors
     /// `WouldBlock` when there is no room; otherwise what `send(2)` reports.
     pub fn write(&self, buf: &[u8]) -> io::Result<usize> {
+        let buf = &buf[..buf.len().min(limits::WRITE)];
         super::retry(|| {
             let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
             // SAFETY: buf is readable for its length during the call.
