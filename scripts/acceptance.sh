@@ -97,10 +97,11 @@ acceptance_within() {
 }
 
 a_curl() { curl -sS --max-time $((6 * ${A_SLOW:-10})) "$@"; }
-a_get() { a_curl --fail "http://127.0.0.1:$a_http$1" "${@:2}"; }
+# No `Expect: 100-continue`: a wait of a second for nothing.
+a_get() { a_curl --fail -H Expect: "http://127.0.0.1:$a_http$1" "${@:2}"; }
 # The application's own view of odyn's APIs: status in the last line.
 a_api() { a_curl -w '\n%{http_code}' "http://127.0.0.1:$a_http$1" "${@:2}"; }
-a_tls() { a_curl --fail --cacert "$A_CA" --resolve "localhost:$a_https:127.0.0.1" "https://localhost:$a_https$1" "${@:2}"; }
+a_tls() { a_curl --fail -H Expect: --cacert "$A_CA" --resolve "localhost:$a_https:127.0.0.1" "https://localhost:$a_https$1" "${@:2}"; }
 
 # The rest of a client's work: tests/acceptance/client.py.
 a_client() { python3 "$acceptance_here/tests/acceptance/client.py" "$@"; }
@@ -130,8 +131,17 @@ a_echo() {
 }
 
 a_tls_ping() { [ "$(a_tls /ping "--tls-max" "$1" "--tlsv$1")" = pong ]; }
-a_tls_stranger() { ! a_curl --resolve "localhost:$a_https:127.0.0.1" "https://localhost:$a_https/ping"; }
-a_tls_plain() { ! a_curl --fail "http://127.0.0.1:$a_https/ping"; }
+# A failure of this kind, by curl's exit status, and of no other.
+a_curl_ends() {
+    local want=$1 status=0
+    shift
+    a_curl "$@" || status=$?
+    grep -qw "$status" <<< "$want" || { echo "curl ended with $status, not $want"; return 1; }
+}
+# 60: the certificate is nobody's that is known.
+a_tls_stranger() { a_curl_ends 60 --resolve "localhost:$a_https:127.0.0.1" "https://localhost:$a_https/ping"; }
+# 1, 52, 56: an alert in place of HTTP, nothing, or a reset.
+a_tls_plain() { a_curl_ends "1 52 56" "http://127.0.0.1:$a_https/ping"; }
 
 a_logged() { grep -qF "$1" "$A_DIR/log" || { tail -n 5 "$A_DIR/log"; return 1; }; }
 a_log_marker() { a_get "/log?text=$1" > /dev/null && acceptance_within 2 a_logged "app: $1"; }
@@ -166,7 +176,7 @@ a_sign() {
         a_client signature "$A_DIR/signed" "$A_DIR/address" acceptance
 }
 a_random() {
-    local first second
+    local first='' second=''
     first=$(a_get /api/v1/random) && second=$(a_get /api/v1/random)
     if [ "$first" != "$second" ] && grep -Eq '"random_bytes": *"(0x)?[0-9a-f]{64}"' <<< "$first"; then return 0; fi
     echo "$first $second"
@@ -245,7 +255,11 @@ a_environment() {
 }
 a_links() { a_fact 'link=/dev/fd /proc/self/fd' && a_fact 'link=/dev/stdin /proc/self/fd/0' && a_fact 'link=/dev/stderr /proc/self/fd/2'; }
 a_writable() { ! grep -E '^writable=.* no$' "$A_DIR/facts" | grep -v "/run" && a_fact 'writable=/tmp yes'; }
-a_key_hidden() { ! a_get "/file?path=/etc/enclaver/tls/server/8443/key.pem"; }
+a_key_hidden() {
+    local seen
+    seen=$(a_api "/file?path=/etc/enclaver/tls/server/8443/key.pem")
+    grep -q "Permission denied" <<< "$seen" || { echo "it reads the key"; return 1; }
+}
 
 a_signal() { a_get "/signal?number=$1" > /dev/null && acceptance_within 2 a_signaled "$2"; }
 a_signaled() { a_facts && a_fact "signal=$1"; }
