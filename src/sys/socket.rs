@@ -12,7 +12,7 @@ use super::poll::{Interest, wait_until};
 use crate::config::limits;
 
 /// How long [`Socket::reset_after_delivery`] waits at most.
-const DELIVERY: Duration = crate::config::limits::RESCUE;
+const DELIVERY: Duration = limits::RESCUE;
 
 /// Connects over TCP, waiting at most `patience`.
 ///

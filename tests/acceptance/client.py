@@ -1,10 +1,10 @@
 """What a client of the enclave computes by itself for scripts/acceptance.sh, with the standard library and openssl alone:
 
     client.py free-port | random | base64 HEX
-    client.py address FILE                    FILE holds the API's answer; the address is the public key's
-    client.py signature FILE ADDRESS MESSAGE  the signature recovers to the address of ADDRESS
-    client.py document FILE NONCE ADDRESS     an attestation document with this nonce, for that address
-    client.py encryption FOLDER URL           messages both ways, with a key of its own in FOLDER
+    client.py address FILE                       FILE holds the API's answer; the address is the public key's
+    client.py signature FILE ADDRESS MESSAGE     the signature recovers to the address of ADDRESS
+    client.py document FILE NONCE ADDRESS PCRS   an attestation document with this nonce, for that address, with these PCRs
+    client.py encryption FOLDER URL              messages both ways, with a key of its own in FOLDER
 """
 
 import base64
@@ -157,7 +157,7 @@ def decode(data, at=0):
     return {20: False, 21: True, 22: None}[low], at
 
 
-def document(path, nonce, address_path):
+def document(path, nonce, address_path, pcrs):
     data = load(path)
     (header, _, payload, signed), end = decode(data)
     check(end == len(data), f"{len(data) - end} bytes after the document")
@@ -165,7 +165,7 @@ def document(path, nonce, address_path):
     told, _ = decode(payload)
     check(told["nonce"].hex() == nonce, f"nonce {told['nonce'].hex()} is not {nonce}")
     check(told["digest"] == "SHA384", f"digest {told['digest']}")
-    check({0, 1, 2} <= told["pcrs"].keys(), f"only PCRs {sorted(told['pcrs'])}")
+    check({int(pcr) for pcr in pcrs.split()} <= told["pcrs"].keys(), f"only PCRs {sorted(told['pcrs'])}")
     check(all(len(pcr) == 48 for pcr in told["pcrs"].values()), "a PCR that is not 48 bytes")
     check(told["module_id"], "no module_id")
     want = json.loads(load(address_path))["address"]
