@@ -10,6 +10,7 @@
 #
 #   bin/python3             Python with requests, httpx, websockets, eth_account, cryptography, cbor2, boto3, moto and web3:
 #                           bin/python3 tests/clients/requests_client.py ...
+#   bin/kubernetes-validate for enclave/kubernetes/
 #   bin/s3s-server          tests/clients/s3s_server, built only with ODYN_TEST_S3S=1
 #   bin/st, bin/openapi-spec-validator
 #                           Schemathesis with tests/clients/schemathesis.toml, and a validator: for enclave/openapi*.yaml

@@ -202,5 +202,8 @@ fn nobody_there_is_an_error_for_a_stream_and_usage_errors_exit_2() {
     assert_eq!(logs.wait().code(), Some(1));
     let usage: Output = Command::new(env!("CARGO_BIN_EXE_odyn-host")).arg("run").output().unwrap();
     assert_eq!(usage.status.code(), Some(2));
-    assert_eq!(String::from_utf8_lossy(&usage.stderr), "odyn-host: --vsock is missing; see odyn-host run --help\n");
+    assert_eq!(
+        String::from_utf8_lossy(&usage.stderr),
+        "odyn-host: --vsock or --eif is missing; see odyn-host run --help\n"
+    );
 }

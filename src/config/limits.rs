@@ -3,7 +3,12 @@
 //! Nothing in odyn reads without a cap, waits without a deadline or queues without a bound; the numbers are all here so
 //! that an auditor can add them up.
 
+pub use host::*;
+
 use std::time::Duration;
+
+/// Those of `odyn-host` alone.
+mod host;
 
 /// Connections one listener serves at once; further ones wait in the kernel's backlog. `--max-connections` overrides.
 pub const MAX_CONNECTIONS: usize = 1024;
@@ -238,36 +243,6 @@ pub const COMMAND_FILE: u64 = 2 << 20;
 
 /// How often the supervisor looks again for what no signal announces while it ends what the application left.
 pub const REAP_PAUSE: Duration = Duration::from_millis(10);
-
-/// How long `odyn-host` waits for an enclave that does not answer yet. Nitro enclaves with images of gigabytes take a
-/// minute or two to boot.
-pub const ENCLAVE_START: Duration = Duration::from_secs(5 * 60);
-
-/// How long `odyn-host` looks for an enclave that answered before and does not any more. An enclave does not come back
-/// from this; a broken connection is back at once.
-pub const ENCLAVE_GONE: Duration = Duration::from_secs(10);
-
-/// How long `odyn-host` pauses between two attempts to reach an enclave.
-pub const ENCLAVE_RETRY_PAUSE: Duration = Duration::from_millis(100);
-
-/// How long `odyn-host` waits for the end of the log once it knows the final status, before it lets the enclave end. The
-/// log ends at about the same time; a reader of our own output that has stalled must not keep the enclave for ever.
-pub const LOG_END: Duration = Duration::from_secs(5);
-
-/// How long the final status may come after the end of the log, or of `odyn` itself, and still be taken for its reason.
-pub const STATUS_AFTER_END: Duration = Duration::from_secs(2);
-
-/// From a signal that ends `odyn-host local` to killing what is left: ten seconds for the application, as `docker stop`
-/// gives, and what odyn's own end may take ([`DRAIN`], [`TERM_GRACE`]).
-pub const LOCAL_STOP: Duration = Duration::from_secs(10 + 5 + 5);
-
-/// Name look-ups `odyn-host` has under way at once. One may outlast the request it was for, because the C library's
-/// resolver cannot be interrupted; this bounds how many do.
-pub const LOOKUPS: usize = 2 * MAX_CONNECTIONS;
-
-/// Stack of a look-up's thread. The C library's resolver and its plug-ins are not ours, and expect more than our own
-/// threads get.
-pub const LOOKUP_STACK: usize = 1 << 20;
 
 /// A call to AWS in which nothing moves for this long has failed. KMS and S3 answer within tens of milliseconds.
 pub const AWS_IDLE: Duration = Duration::from_secs(15);

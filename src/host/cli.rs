@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU32;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use super::address::{Address, enclave};
+use super::nitro::Launch;
 use super::publish::Choice;
 use super::usage::{Command, Problem, USAGE, UsageError};
 use super::verify::hex;
@@ -35,7 +38,7 @@ pub enum Request {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     /// Which enclave.
-    pub enclave: Enclave,
+    pub which: Which,
     /// The manifest.
     pub config: PathBuf,
     /// Where to publish which ingress port.
@@ -44,6 +47,15 @@ pub struct Run {
     pub bind: IpAddr,
     /// How often `-v` was given.
     pub verbosity: u8,
+}
+
+/// The enclave that `run` is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// One that somebody else starts and ends.
+    Existing(Enclave),
+    /// One to start, and to end.
+    New(Launch),
 }
 
 /// `odyn-host local`.
@@ -65,7 +77,9 @@ pub struct Follow {
     /// Which of the two.
     pub stream: Stream,
     /// Which enclave.
-    pub enclave: Enclave,
+    pub enclave: Address,
+    /// Only what its status is now, and whether that is `running`.
+    pub once: bool,
     /// The manifest, for ports other than the usual ones.
     pub config: Option<PathBuf>,
 }
@@ -136,6 +150,13 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, UsageE
 #[derive(Default)]
 struct Given {
     enclave: Option<Enclave>,
+    address: Option<Address>,
+    once: bool,
+    eif: Option<PathBuf>,
+    cpu: Option<NonZeroU32>,
+    memory: Option<NonZeroU32>,
+    debug: bool,
+    vsock_file: Option<PathBuf>,
     config: Option<PathBuf>,
     publish: Vec<Choice>,
     bind: Option<IpAddr>,
@@ -157,9 +178,21 @@ fn parse_command(command: Command, mut args: impl Iterator<Item = OsString>) -> 
         let mut value = |flag| inline.clone().or_else(|| args.next()).ok_or(Problem::MissingValue(flag));
         match (name, command) {
             ("-h" | "--help", _) => return Ok(Request::Help(command.usage())),
-            ("--vsock", Run | Logs | Status) => {
+            ("--vsock", Run) => {
                 given.enclave = Some(parsed("--vsock", &value("--vsock")?, "cid:N or uds:PATH", enclave)?);
             }
+            ("--vsock", Logs | Status) => {
+                let wanted = "cid:N, uds:PATH or file:FILE";
+                given.address = Some(parsed("--vsock", &value("--vsock")?, wanted, Address::parse)?);
+            }
+            ("--once", Status) => given.once = true,
+            ("--eif", Run) => given.eif = Some(value("--eif")?.into()),
+            ("--cpu", Run) => given.cpu = Some(parsed("--cpu", &value("--cpu")?, "a number above 0", count)?),
+            ("--memory", Run) => {
+                given.memory = Some(parsed("--memory", &value("--memory")?, "a number of MiB above 0", count)?);
+            }
+            ("--debug-mode", Run) => given.debug = true,
+            ("--vsock-file", Run) => given.vsock_file = Some(value("--vsock-file")?.into()),
             ("--config", Run | Local | Logs | Status) => given.config = Some(value("--config")?.into()),
             ("-p", Run | Local) => {
                 let text = |v: &OsStr| v.to_str().and_then(Choice::parse);
@@ -196,11 +229,26 @@ fn parse_command(command: Command, mut args: impl Iterator<Item = OsString>) -> 
 
 impl Given {
     fn complete(self, command: Command) -> Result<Request, Problem> {
-        let enclave = self.enclave.ok_or(Problem::Missing("--vsock"));
+        let address = self.address.ok_or(Problem::Missing("--vsock"));
         let config = |given: Option<PathBuf>| given.unwrap_or_else(|| "enclaver.yaml".into());
         Ok(match command {
             Command::Run => Request::Run(Run {
-                enclave: enclave?,
+                which: match (self.eif, self.enclave) {
+                    (Some(eif), at) => Which::New(Launch {
+                        eif,
+                        cpu: self.cpu,
+                        memory: self.memory,
+                        debug: self.debug,
+                        at,
+                        vsock_file: self.vsock_file,
+                    }),
+                    (None, _) if self.cpu.is_some() => return Err(Problem::Needs("--cpu", "--eif")),
+                    (None, _) if self.memory.is_some() => return Err(Problem::Needs("--memory", "--eif")),
+                    (None, _) if self.debug => return Err(Problem::Needs("--debug-mode", "--eif")),
+                    (None, _) if self.vsock_file.is_some() => return Err(Problem::Needs("--vsock-file", "--eif")),
+                    (None, Some(enclave)) => Which::Existing(enclave),
+                    (None, None) => return Err(Problem::Missing("--vsock or --eif")),
+                },
                 config: config(self.config),
                 publish: self.publish,
                 bind: self.bind.unwrap_or(Ipv4Addr::LOCALHOST.into()),
@@ -213,10 +261,12 @@ impl Given {
                 verbosity: self.verbosity,
                 app: self.app,
             }),
-            Command::Logs => Request::Follow(Follow { stream: Stream::Log, enclave: enclave?, config: self.config }),
-            Command::Status => {
-                Request::Follow(Follow { stream: Stream::Status, enclave: enclave?, config: self.config })
-            }
+            Command::Logs | Command::Status => Request::Follow(Follow {
+                stream: if command == Command::Logs { Stream::Log } else { Stream::Status },
+                enclave: address?,
+                once: self.once,
+                config: self.config,
+            }),
             Command::Verify => {
                 let origin = match (self.doc, self.url) {
                     (Some(source), None) => Origin::Document(source),
@@ -250,13 +300,8 @@ fn parsed<T>(
     parse(value).ok_or_else(|| Problem::BadValue(flag, value.to_string_lossy().into_owned(), wanted))
 }
 
-/// `cid:N` or `uds:PATH`. The largest CID means "any", which cannot be connected to.
-fn enclave(text: &OsStr) -> Option<Enclave> {
-    if let Some(path) = text.as_bytes().strip_prefix(b"uds:").filter(|path| !path.is_empty()) {
-        return Some(Enclave::Uds(OsStr::from_bytes(path).into()));
-    }
-    let cid = text.to_str()?.strip_prefix("cid:")?.parse().ok()?;
-    (cid != u32::MAX).then_some(Enclave::Cid(cid))
+fn count(text: &OsStr) -> Option<NonZeroU32> {
+    text.to_str().filter(|text| text.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()
 }
 
 fn source(name: OsString) -> Source {

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::nitro::error::NitroError;
 use super::plan::ManifestError;
 use super::usage::UsageError;
 use super::verify::check::Failure;
@@ -30,8 +31,8 @@ pub enum Error {
     SamePlace(u16, u16, u16),
     /// Cannot listen here for clients of this ingress port.
     Publish(SocketAddr, u16, io::Error),
-    /// Cannot listen on this vsock port for the egress requests of this enclave.
-    Egress(Enclave, u32, io::Error),
+    /// Cannot listen on this vsock port for the enclave's egress requests.
+    Egress(u32, io::Error),
     /// The machine has no descriptors, threads or memory left.
     Resources(io::Error),
     /// This enclave's port did not answer.
@@ -43,6 +44,12 @@ pub enum Error {
     /// The enclave reported that its application could not be started, with exit status 2 where the fault is in the
     /// manifest or a file it names.
     Fatal(String, u8),
+    /// The enclave cannot be started.
+    Nitro(NitroError),
+    /// The file with an enclave's address cannot be written, or read, or has none in it.
+    VsockFile(PathBuf, io::Error),
+    /// This enclave was asked for its status and did not tell it in time, or only half of it.
+    Silent(Enclave, io::Error),
     /// Standard output cannot be written.
     Stdout(io::Error),
     /// A file or folder `local` needs cannot be made.
@@ -91,6 +98,7 @@ impl Error {
             | Self::NoDefaultPort(..)
             | Self::SamePlace(..) => 2,
             Self::Fatal(_, code) => *code,
+            Self::Nitro(e) => e.exit_code(),
             Self::Killed(_) => 128 + 9,
             _ => 1,
         }
@@ -124,13 +132,13 @@ impl fmt::Display for Error {
                 f,
                 "cannot publish ingress port {port} on {address}: {e}; choose another port with -p HOSTPORT:{port}"
             ),
-            Self::Egress(enclave, port, e) if e.kind() == io::ErrorKind::AddrInUse => write!(
+            Self::Egress(port, e) if e.kind() == io::ErrorKind::AddrInUse => write!(
                 f,
-                "cannot serve egress of {enclave}: vsock port {port} is in use, by another odyn-host perhaps; each \
+                "cannot serve the enclave's egress: vsock port {port} is in use, by another odyn-host perhaps; each \
                  enclave of a machine needs its own vsock_ports.http_egress_port in its manifest"
             ),
-            Self::Egress(enclave, port, e) => {
-                write!(f, "cannot serve egress of {enclave} on vsock port {port}: {e}")
+            Self::Egress(port, e) => {
+                write!(f, "cannot serve the enclave's egress on vsock port {port}: {e}")
             }
             Self::Resources(e) => write!(f, "this machine is out of resources: {e}"),
             Self::Connect(enclave, port, e) => {
@@ -148,6 +156,14 @@ impl fmt::Display for Error {
                 limits::ENCLAVE_GONE.as_secs()
             ),
             Self::Fatal(reason, _) => write!(f, "the enclave failed: {reason}"),
+            Self::Nitro(e) => write!(f, "{e}"),
+            Self::VsockFile(path, e) => write!(
+                f,
+                "no enclave's address in {}: {e}; odyn-host run --vsock-file writes it there once nitro-cli has started \
+                 the enclave",
+                path.display()
+            ),
+            Self::Silent(enclave, e) => write!(f, "{enclave} did not tell its status: {e}"),
             Self::Stdout(e) => write!(f, "cannot write to standard output: {e}"),
             Self::Prepare(path, e) => write!(f, "cannot make {}: {e}", path.display()),
             Self::TempTooLong(path) => write!(

@@ -9,6 +9,8 @@ use super::plan::Plan;
 use crate::config::limits;
 use crate::config::port::Port;
 use crate::sys::socket::Socket;
+use crate::transport::parent::Enclave;
+use crate::wire::status::Status;
 
 /// `odyn-host logs` and `odyn-host status`.
 ///
@@ -20,8 +22,12 @@ pub fn run(options: &Follow) -> Result<u8, Error> {
         Stream::Log => plan.map_or(Port::LOG.number().into(), |plan| plan.log),
         Stream::Status => plan.map_or(Port::STATUS.number().into(), |plan| plan.status),
     };
-    let failed = |e| Error::Connect(options.enclave.clone(), port, e);
-    let socket = options.enclave.connect(port).map_err(failed)?;
+    let enclave = options.enclave.resolve()?;
+    let failed = |e| Error::Connect(enclave.clone(), port, e);
+    let socket = enclave.connect(port).map_err(failed)?;
+    if options.once {
+        return once(&enclave, &socket);
+    }
     let mut out = io::stdout();
     match copy(&socket, |bytes| out.write_all(bytes).and_then(|()| out.flush())) {
         Copied::Ended => Ok(0),
@@ -30,6 +36,35 @@ pub fn run(options: &Follow) -> Result<u8, Error> {
         Copied::Unwritable(e) => Err(Error::Stdout(e)),
         Copied::Broken(e) => Err(failed(e)),
     }
+}
+
+/// Prints the current status; 0 if the application runs, else 1. A final status is held on to as long as this command
+/// may take: odyn takes whoever has read it and closes for the host it waits for, and a probe must not come before that
+/// one.
+///
+/// # Errors
+/// [`Error::Silent`] after [`limits::STATUS_ONCE`], or when it is no status.
+fn once(enclave: &Enclave, socket: &Socket) -> Result<u8, Error> {
+    let deadline = Instant::now() + limits::STATUS_ONCE;
+    let line = read_line(socket, deadline).map_err(|e| Error::Silent(enclave.clone(), e))?;
+    let status = std::str::from_utf8(&line).ok().and_then(Status::from_line);
+    let status = status.ok_or_else(|| Error::Silent(enclave.clone(), io::ErrorKind::InvalidData.into()))?;
+    super::print(&String::from_utf8_lossy(&line))?;
+    if status.is_final() {
+        std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
+    }
+    Ok(u8::from(status != Status::Running))
+}
+
+/// One line with its newline, at most [`limits::STATUS_LINE`] bytes of it.
+fn read_line(socket: &Socket, deadline: Instant) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    while line.last() != Some(&b'\n') && line.len() < limits::STATUS_LINE {
+        let mut byte = [0];
+        socket.read_exact_until(&mut byte, deadline)?;
+        line.push(byte[0]);
+    }
+    Ok(line)
 }
 
 /// Why [`copy`] ended.

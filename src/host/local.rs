@@ -6,7 +6,7 @@
 use std::net::Ipv4Addr;
 use std::time::Instant;
 
-use super::bridges::Bridges;
+use super::bridges::Bound;
 use super::cli::Local;
 use super::error::Error;
 use super::inbox::{Event, Inbox, asks_to_end};
@@ -38,7 +38,8 @@ pub fn run(options: &Local) -> Result<u8, Error> {
     let temp = TempDir::new()?;
     let enclave = Enclave::Uds(odyn::vsock_path(&temp));
     let up = Latch::default();
-    let bridges = Bridges::open(&enclave, Ipv4Addr::LOCALHOST.into(), &ports, plan.egress, &up)?;
+    let bound = Bound::open(Some(&enclave), Ipv4Addr::LOCALHOST.into(), &ports, plan.egress)?;
+    let bridges = bound.bridge(&enclave, &up)?;
     // Dropped first, whatever ends this function: the folder goes when nobody uses it any more.
     let _family = Family;
     let session = Session::new(odyn::start(options, &temp)?);

@@ -3,8 +3,8 @@
 //! The story runs the way a request does: a client's TCP connection enters by [`ingress`] and meets `inbound` in the
 //! enclave; what the application asks of the world arrives at [`egress`], from `outbound`, and is dialled here; what
 //! the enclave reports is read by [`watch`] (or, one stream at a time, by [`follow`]). [`run`] puts these together for
-//! an enclave that exists, [`local`] for one that it plays itself by starting `odyn` beside it; [`check`] only reads a
-//! manifest, [`verify`] an attestation document.
+//! an enclave that exists or that [`nitro`] starts, [`local`] for one that it plays itself by starting `odyn` beside
+//! it; [`check`] only reads a manifest, [`verify`] an attestation document.
 //!
 //! Promises: exits as the application did; a failed connection ends that connection and nothing else; everything this
 //! side waits for has a bound. Never decides what the application may reach: the policy is inside the measured image,
@@ -16,6 +16,7 @@ pub mod cli;
 pub mod error;
 pub mod usage;
 
+pub mod address;
 pub mod plan;
 pub mod publish;
 
@@ -31,6 +32,7 @@ pub mod inbox;
 
 pub mod check;
 pub mod local;
+pub mod nitro;
 pub mod odyn;
 pub mod run;
 pub mod temp;

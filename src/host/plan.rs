@@ -1,5 +1,6 @@
 //! What the host needs to know of a manifest.
 
+use std::num::NonZeroU32;
 use std::path::Path;
 
 use super::error::Error;
@@ -16,7 +17,7 @@ pub struct Ingress {
     pub tls: bool,
 }
 
-/// The ports of one enclave.
+/// The ports and the size of one enclave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// What it serves.
@@ -29,6 +30,10 @@ pub struct Plan {
     pub status: u32,
     /// Where it serves its log.
     pub log: u32,
+    /// How many CPUs it gets unless the operator says.
+    pub cpu_count: Option<NonZeroU32>,
+    /// How much memory, in MiB, unless the operator says.
+    pub memory_mb: Option<NonZeroU32>,
 }
 
 impl Plan {
@@ -45,6 +50,8 @@ impl Plan {
             attests: manifest.api.is_some(),
             status: manifest.vsock_ports.status.number().into(),
             log: manifest.vsock_ports.log.number().into(),
+            cpu_count: manifest.defaults.cpu_count,
+            memory_mb: manifest.defaults.memory_mb,
         })
     }
 }

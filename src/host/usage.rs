@@ -5,9 +5,10 @@ use std::fmt;
 /// What `--help` prints without a sub-command.
 pub const USAGE: &str = "\
 usage: odyn-host run    --vsock cid:N|uds:PATH [--config FILE] [-p HOSTPORT:PORT]... [--bind ADDR] [-v...]
+       odyn-host run    --eif FILE [--cpu N] [--memory MB] [--vsock-file FILE] [--debug-mode] [as above]
        odyn-host local  [--config FILE] [-p HOSTPORT:PORT]... [-v...] -- APP [ARG...]
-       odyn-host logs   --vsock cid:N|uds:PATH [--config FILE]
-       odyn-host status --vsock cid:N|uds:PATH [--config FILE]
+       odyn-host logs   --vsock cid:N|uds:PATH|file:FILE [--config FILE]
+       odyn-host status --vsock cid:N|uds:PATH|file:FILE [--once] [--config FILE]
        odyn-host verify --doc FILE|- | --url URL [--pcr N=HEX]... [--nonce HEX] [--root FILE]
        odyn-host check  FILE
 
@@ -16,8 +17,10 @@ The host side of an enclave that runs odyn. Each sub-command explains itself wit
 
 const RUN_USAGE: &str = "\
 usage: odyn-host run --vsock cid:N|uds:PATH [--config FILE] [-p HOSTPORT:PORT]... [--bind ADDR] [-v...]
+       odyn-host run --eif FILE [--cpu N] [--memory MB] [--vsock-file FILE] [--debug-mode] [--vsock cid:N] [as above]
 
 Publishes the enclave's ingress ports, connects for its egress, prints its log, and exits as its application does.
+With --eif it also starts the enclave, with nitro-cli, and terminates it however this ends.
 
   --vsock cid:N        the enclave's CID
   --vsock uds:PATH     its hybrid-vsock socket (Firecracker, Cloud Hypervisor, vhost-device-vsock)
@@ -25,6 +28,17 @@ Publishes the enclave's ingress ports, connects for its egress, prints its log, 
   -p HOSTPORT:PORT     publish ingress port PORT on HOSTPORT (default: the same number; 0: any free one)
   --bind ADDR          publish on this address (default: 127.0.0.1)
   -v                   log every connection, too
+  --eif FILE           start this enclave image; nitro-cli must be on PATH
+  --cpu N              its CPUs (default: defaults.cpu_count of the manifest)
+  --memory MB          its memory in MiB (default: defaults.memory_mb of the manifest)
+  --vsock-file FILE    write where the enclave is into FILE, for logs and status --vsock file:FILE; removed at the end
+  --debug-mode         start it with a console and with PCRs that are zeroes: its attestation proves nothing
+  --vsock cid:N        with --eif: the CID it is to have (default: nitro-cli chooses)
+  --vsock uds:PATH     with --eif: reach it here, whatever its CID: for stand-ins of Nitro
+
+A signal that asks to end (TERM, INT, QUIT, HUP) lets open connections end for up to 5 seconds; then, or at the next such
+signal, an enclave of --eif is terminated. It gets no signal itself. If this command is killed (KILL), its enclave goes on:
+nitro-cli describe-enclaves shows it, nitro-cli terminate-enclave --enclave-id ID ends it.
 
 Exit status: the application's own, 128+N when it died of signal N, 128+N when this command was ended by signal N,
 2 for usage or a bad manifest, 1 when the enclave failed to start or could not be reached.
@@ -46,17 +60,20 @@ start.
 ";
 
 const LOGS_USAGE: &str = "\
-usage: odyn-host logs --vsock cid:N|uds:PATH [--config FILE]
+usage: odyn-host logs --vsock cid:N|uds:PATH|file:FILE [--config FILE]
 
 Prints the enclave's log from the oldest line it still holds until it ends. --config names a manifest, needed only when
-it sets vsock_ports.
+it sets vsock_ports. FILE is the one of run --vsock-file.
 ";
 
 const STATUS_USAGE: &str = "\
-usage: odyn-host status --vsock cid:N|uds:PATH [--config FILE]
+usage: odyn-host status --vsock cid:N|uds:PATH|file:FILE [--once] [--config FILE]
 
 Prints the enclave's status, one JSON object a line, now and at every change until the last. --config names a manifest,
-needed only when it sets vsock_ports.
+needed only when it sets vsock_ports. FILE is the one of run --vsock-file.
+
+  --once               only now, within a few seconds. Exit status 0 when the application runs, 1 when it does not or the
+                       enclave does not answer: for probes
 ";
 
 const VERIFY_USAGE: &str = "\
@@ -102,6 +119,8 @@ pub(super) enum Problem {
     MissingValue(&'static str),
     /// This may be there once only.
     Twice(String),
+    /// The first only makes sense with the second.
+    Needs(&'static str, &'static str),
     /// These two exclude each other.
     Conflict(&'static str, &'static str),
     /// Flag, its value, what it takes.
@@ -121,6 +140,7 @@ impl fmt::Display for UsageError {
             Problem::Missing(what) => write!(f, "{what} is missing")?,
             Problem::MissingValue(flag) => write!(f, "{flag} needs a value")?,
             Problem::Twice(flag) => write!(f, "{flag} given twice")?,
+            Problem::Needs(flag, other) => write!(f, "{flag} is for {other} only")?,
             Problem::Conflict(flag, other) => write!(f, "{flag} and {other} exclude each other")?,
             Problem::BadValue(flag, value, wanted) => write!(f, "{flag} {value:?}: expected {wanted}")?,
         }

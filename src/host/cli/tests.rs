@@ -7,13 +7,34 @@ fn read(args: &[&str]) -> Result<Request, String> {
 #[test]
 fn run_takes_an_enclave_and_has_a_default_for_everything_else() {
     let Ok(Request::Run(run)) = read(&["run", "--vsock", "cid:16"]) else { panic!() };
-    assert_eq!(run.enclave, Enclave::Cid(16));
+    assert_eq!(run.which, Which::Existing(Enclave::Cid(16)));
     assert_eq!((run.config, run.bind, run.verbosity), ("enclaver.yaml".into(), Ipv4Addr::LOCALHOST.into(), 0));
     let args = ["run", "--vsock=uds:/v=1", "-p", "80:8080", "-p", "0:9", "--bind", "::1", "--config=x.yaml", "-vv"];
     let Ok(Request::Run(run)) = read(&args) else { panic!() };
-    assert_eq!(run.enclave, Enclave::Uds("/v=1".into()));
+    assert_eq!(run.which, Which::Existing(Enclave::Uds("/v=1".into())));
     assert_eq!(run.publish, [Choice { host: 80, port: 8080 }, Choice { host: 0, port: 9 }]);
     assert_eq!((run.config, run.bind, run.verbosity), ("x.yaml".into(), "::1".parse().unwrap(), 2));
+}
+
+#[test]
+fn run_starts_an_image_with_what_was_said_of_it_and_the_rest_unset() {
+    let launch = |args: &[&str]| match read(args) {
+        Ok(Request::Run(Run { which: Which::New(launch), .. })) => launch,
+        other => panic!("{other:?}"),
+    };
+    let unset = Launch { eif: "a.eif".into(), cpu: None, memory: None, debug: false, at: None, vsock_file: None };
+    assert_eq!(launch(&["run", "--eif", "a.eif"]), unset);
+    let args = ["run", "--eif=a.eif", "--cpu", "2", "--memory", "512", "--debug-mode", "--vsock", "cid:9"];
+    let set = Launch {
+        cpu: NonZeroU32::new(2),
+        memory: NonZeroU32::new(512),
+        debug: true,
+        at: Some(Enclave::Cid(9)),
+        ..unset.clone()
+    };
+    assert_eq!(launch(&args), set);
+    let args = ["run", "--vsock", "uds:/v", "--eif", "a.eif", "--vsock-file", "f"];
+    assert_eq!(launch(&args), Launch { at: Some(Enclave::Uds("/v".into())), vsock_file: Some("f".into()), ..unset });
 }
 
 #[test]
@@ -31,6 +52,8 @@ fn streams_take_a_manifest_only_when_told() {
     };
     assert_eq!(stream("logs"), (Stream::Log, None));
     assert_eq!(stream("status"), (Stream::Status, None));
+    let Ok(Request::Follow(probe)) = read(&["status", "--once", "--vsock", "file:/run/enclave"]) else { panic!() };
+    assert!(probe.once && probe.enclave == Address::In("/run/enclave".into()));
     assert_eq!(read(&["check", "a.yaml"]), Ok(Request::Check("a.yaml".into())));
 }
 
@@ -50,7 +73,14 @@ fn a_wrong_command_line_says_which_argument_and_why() {
     for (args, message) in [
         (&[][..], "no sub-command; see odyn-host --help"),
         (&["attest"], "no sub-command \"attest\"; see odyn-host --help"),
-        (&["run"], "--vsock is missing; see odyn-host run --help"),
+        (&["run"], "--vsock or --eif is missing; see odyn-host run --help"),
+        (&["run", "--memory", "512"], "--memory is for --eif only; see odyn-host run --help"),
+        (&["run", "--vsock", "cid:4", "--debug-mode"], "--debug-mode is for --eif only; see odyn-host run --help"),
+        (&["run", "--vsock-file", "f"], "--vsock-file is for --eif only; see odyn-host run --help"),
+        (&["run", "--cpu", "+2"], "--cpu \"+2\": expected a number above 0; see odyn-host run --help"),
+        (&["run", "--memory", "0"], "--memory \"0\": expected a number of MiB above 0; see odyn-host run --help"),
+        (&["run", "--vsock", "file:f"], "--vsock \"file:f\": expected cid:N or uds:PATH; see odyn-host run --help"),
+        (&["logs", "--once"], "unknown flag \"--once\"; see odyn-host logs --help"),
         (&["run", "--vsock"], "--vsock needs a value; see odyn-host run --help"),
         (&["run", "--vsock", "16"], "--vsock \"16\": expected cid:N or uds:PATH; see odyn-host run --help"),
         (&["run", "--vsock", "uds:"], "--vsock \"uds:\": expected cid:N or uds:PATH; see odyn-host run --help"),
