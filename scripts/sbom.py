@@ -102,7 +102,7 @@ def main():
     uses, macros = tree(asked.target, asked.name.partition("-")[2])
     root = next(iter(uses))
     inside = linked(root, uses, macros)
-    metadata = json.loads(cargo("metadata", "--locked", "--format-version", "1", "--filter-platform", asked.target))
+    metadata = json.loads(cargo("metadata", "--locked", "--all-features", "--format-version", "1", "--filter-platform", asked.target))
     packages = {(package["name"], package["version"]): package for package in metadata["packages"]}
     locked = tomllib.loads((ROOT / "Cargo.lock").read_text())["package"]
     checksums = {(package["name"], package["version"]): package.get("checksum") for package in locked}
