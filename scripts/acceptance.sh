@@ -52,8 +52,8 @@ acceptance_rootfs() {
     cp "$4/cert.pem" "$tls/cert.pem"
     install -m 600 "$4/key.pem" "$tls/key.pem"
     for program in "$2" "$3"; do
-        # A static program is not one that ldd knows.
-        { ldd "$program" 2> /dev/null || true; } | grep -o '/[^ ]*' | while IFS= read -r library; do
+        # ldd fails for a static program, which has none.
+        for library in $({ ldd "$program" 2> /dev/null || true; } | sed -n 's|^[^/]*\(/[^ ]*\).*|\1|p'); do
             mkdir -p "$dir$(dirname "$library")"
             cp -L "$library" "$dir$library"
         done

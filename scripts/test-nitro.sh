@@ -7,7 +7,7 @@
 # checks documents against AWS's root and the EIF's own PCRs. At the end it terminates the enclave it started, and no
 # other, and removes its image; --keep leaves image, EIF and logs. Two processors and 1024 MiB unless told.
 #
-# Executables that are built already: $ODYN_BINARY (static), $ODYN_HOST_BINARY, $ODYN_ACCEPTANCE_BINARY (static).
+# Executables that are built already: $ODYN_BINARY (static), $ODYN_HOST_BINARY, $ODYN_ACCEPTANCE_BINARY.
 #
 # For stand-ins of Nitro (tests/support/nitro/) only, never to be believed: $ODYN_NITRO_VSOCK is where the enclave is
 # reached instead of at its CID (`uds:PATH`), $ODYN_NITRO_ROOT the root its simulated module will write there, in PEM.
@@ -110,7 +110,6 @@ check() {
     fi
 }
 
-read -ra cargo <<< "${ODYN_CARGO:-cargo}"
 odyn=${ODYN_BINARY:-} host=${ODYN_HOST_BINARY:-} app=${ODYN_ACCEPTANCE_BINARY:-}
 if [ -z "$odyn" ]; then
     say "building odyn"
@@ -118,15 +117,10 @@ if [ -z "$odyn" ]; then
     odyn=$work/dist/odyn-$TARGET
 fi
 folder=${CARGO_TARGET_DIR:-$PWD/target}
-if [ -z "$app" ]; then
-    say "building the acceptance application"
-    "${cargo[@]}" build --quiet --locked --release --no-default-features --target "$TARGET" --example acceptance
-    app=$folder/$TARGET/release/examples/acceptance
-fi
-if [ -z "$host" ]; then
-    say "building odyn-host"
-    cargo build --quiet --locked --release --bin odyn-host
-    host=$folder/release/odyn-host
+if [ -z "$app" ] || [ -z "$host" ]; then
+    say "building odyn-host and the acceptance application"
+    cargo build --quiet --locked --bin odyn-host --example acceptance
+    app=${app:-$folder/debug/examples/acceptance} host=${host:-$folder/debug/odyn-host}
 fi
 
 say "building the image and the EIF"
@@ -178,14 +172,7 @@ A_LAYOUT=child
 A_SLOW=${A_SLOW:-3}
 # The list reads these.
 export A_VSOCK A_HOST A_CONFIG A_DIR A_ROOT A_CA A_NSM A_LAYOUT A_SLOW
-if "$host" --help 2>&1 | grep -q -- '--eif'; then
-    A_RUN=("$host" run --eif "$eif" --cpu "$cpu" --memory "$memory" --vsock "$A_VSOCK" --config "$A_CONFIG")
-else
-    say "this odyn-host starts no enclaves: nitro-cli does"
-    timeout "$PATIENCE" nitro-cli run-enclave --eif-path "$eif" --cpu-count "$cpu" --memory "$memory" \
-        --enclave-cid "$cid" > "$work/run.json"
-    A_RUN=("$host" run --vsock "$A_VSOCK" --config "$A_CONFIG")
-fi
+A_RUN=("$host" run --eif "$eif" --cpu "$cpu" --memory "$memory" --vsock "$A_VSOCK" --config "$A_CONFIG")
 
 # odyn's end is the enclave's: AWS's init restarts the machine then, which nitro-cli notices within seconds.
 # shellcheck disable=SC2329

@@ -49,7 +49,7 @@ run_child() {
     lay_out_child
     name_machine child
     boot 240 "$work/child-root" /init
-    A_USER=0:0 A_END="die 15"
+    A_USER=0:0 A_END="die 9"
     accept_machine child
     acceptance_check "start: the image's environment reaches the application" grep -qx "env=FROM_ENV" "$work/child/facts.idle"
     tally
@@ -111,8 +111,8 @@ run_bad_input() {
     check_fatal "a certificate that is none" 1 "the enclave failed: .*cert.pem"
 
     name_machine full
-    boot 180 "$work/root" /app stamp /app fill / /init --host-cid 2 -- /app full
-    check_fatal "every temporary file system full" 28 "published|enclave's port"
+    boot 180 "$work/root" /app stamp /app fill / /init --host-cid 2 -- /app note /note
+    check_fatal "a full file system" 28 "published|enclave's port"
 
     # Nobody listens, connects or reads: it gives up after limits::FINAL_STATUS_WAIT.
     name_machine alone

@@ -10,7 +10,7 @@
 # $ODYN_NITRO_VM_TOOLS (../shared/tools/nitro-vm), which installs to $NITRO_VM (~/.cache/nitro-vm); exit status 77 where
 # they are missing. QEMU without its NSM device does for --quick: the module is simulated then, and a line says so.
 # $ODYN_BINARY is a static odyn to test in place of building one; $ODYN_CARGO is `cargo` for the musl target.
-# ODYN_VM_KEEP=1 keeps the logs; $ODYN_ACCEPTANCE_APP is the static application to use in place of building one.
+# ODYN_VM_KEEP=1 keeps the logs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -145,8 +145,9 @@ accept_machine() {
 simulation=()
 [ "$nsm" = device ] || simulation=(--nsm sim --sim-root /run/root.pem)
 
+app=$target/debug/examples/acceptance
 if [ "$mode" = --quick ]; then
-    odyn=$target/debug/odyn app=$target/debug/examples/acceptance
+    odyn=$target/debug/odyn
 else
     # shellcheck source=scripts/test-vm-build.sh
     . scripts/test-vm-build.sh

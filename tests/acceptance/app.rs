@@ -4,7 +4,7 @@
 //!
 //! `serve` is the application. `stamp PROGRAM ARG...` starts PROGRAM and lets `serve` below it know how long ago.
 //! `nest` and `linger` make an orphan. `fill FOLDER PROGRAM ARG...` starts PROGRAM when nothing more fits into FOLDER,
-//! and `full` fills every folder for temporary files.
+//! and `note FILE` ends with the number of the error that writing FILE meets.
 
 #![allow(missing_docs, clippy::print_stdout, reason = "a program, whose output is what is tested")]
 
@@ -28,7 +28,6 @@ const MAX_BODY: usize = 8 << 20;
 
 /// In MiB.
 const MAX_FILL: usize = 1024;
-const NO_SPACE: i32 = 28;
 
 /// How long one connection may take. Emulated processors are slow.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -51,19 +50,16 @@ fn main() -> ExitCode {
             fill(folder);
             Err(Command::new(program).args(rest).exec())
         }
-        ["full"] => {
-            for folder in ["/tmp", "/run", "/dev/shm"] {
-                fill(folder);
-            }
-            // What a program says that has no room left.
-            Err(io::Error::from_raw_os_error(NO_SPACE))
-        }
+        // What a program says that has no room left.
+        ["note", file] => std::fs::write(file, [0; 1 << 16]),
         ["nest"] => Command::new("/proc/self/exe").arg("linger").stdin(Stdio::null()).spawn().map(drop),
         ["linger"] => {
             thread::sleep(Duration::from_millis(500));
             Ok(())
         }
-        _ => Err(io::Error::other("usage: app serve | stamp PROGRAM [ARG...] | nest | linger")),
+        _ => {
+            Err(io::Error::other("usage: app serve | stamp PROGRAM | fill FOLDER PROGRAM | note FILE | nest | linger"))
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
