@@ -34,7 +34,10 @@ impl Machine {
             unfit("namespaces");
             return None;
         }
-        Some(Self(TempDir::new()))
+        let dir = TempDir::new();
+        // odyn-host listens in it before nitro-cli is asked.
+        std::fs::create_dir(dir.path().join("vsock")).unwrap();
+        Some(Self(dir))
     }
 
     /// The acceptance application, which cargo builds beside the tests.
