@@ -1,6 +1,6 @@
 //! An enclave that `odyn-host run --eif` starts with AWS's `nitro-cli`, and ends with it.
 //!
-//! [`call`] runs `nitro-cli` once, within bounds; [`answer`] reads what it said; here is what is asked of it. Only the
+//! [`mod@call`] runs `nitro-cli` once, within bounds; [`answer`] reads what it said; here is what is asked of it. Only the
 //! enclave's ID and CID are taken from its answers.
 
 #![forbid(unsafe_code)]
