@@ -135,4 +135,6 @@ fi
 wait "$compiler"
 trap - EXIT
 export ODYN_TEST_REQUIRE=${ODYN_TEST_REQUIRE:-1}
+# Python keeps what it compiles beside the clients: half the time of a test that starts several.
+unset PYTHONDONTWRITEBYTECODE
 exec cargo test --locked "${features[@]}" "$@"
