@@ -147,7 +147,7 @@ simulation=()
 
 app=$target/debug/examples/acceptance
 if [ "$mode" = --quick ]; then
-    odyn=$target/debug/odyn
+    odyn=${ODYN_BINARY:-$target/debug/odyn}
 else
     # shellcheck source=scripts/test-vm-build.sh
     . scripts/test-vm-build.sh
