@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Condvar, Mutex};
@@ -118,8 +119,8 @@ impl Drop for Pass {
     }
 }
 
-/// Serves `listener` on a thread of its own until `gate` is closed: `handle` gets each connection on that connection's
-/// own thread. `name` is what threads and log lines are called.
+/// Serves `listener` on a thread of its own until `gate` is closed: `handle` gets each connection on a thread that serves
+/// no other at the time. `name` is what threads and log lines are called.
 ///
 /// # Errors
 /// When the accept thread cannot be started.
@@ -130,9 +131,8 @@ pub fn spawn(
     handle: impl Fn(Socket) + Send + Sync + 'static,
 ) -> io::Result<()> {
     let gate = Arc::clone(gate);
-    let handle = Arc::new(handle);
-    let name: Arc<str> = name.into();
-    thread_builder(&name).spawn(move || accept_all(&name, &listener, &gate, &handle)).map(drop)
+    let crew = Arc::new(Crew { name: name.to_owned(), handle, calls: Mutex::default(), called: Condvar::new() });
+    thread_builder(name).spawn(move || accept_all(&listener, &gate, &crew)).map(drop)
 }
 
 /// A thread with a small stack, called `name`.
@@ -140,26 +140,82 @@ pub fn thread_builder(name: &str) -> thread::Builder {
     thread::Builder::new().name(name.to_owned()).stack_size(limits::THREAD_STACK)
 }
 
-fn accept_all<F: Fn(Socket) + Send + Sync + 'static>(
-    name: &str,
-    listener: &Listener,
-    gate: &Arc<Gate>,
-    handle: &Arc<F>,
-) {
+fn accept_all<F: Fn(Socket) + Send + Sync + 'static>(listener: &Listener, gate: &Arc<Gate>, crew: &Arc<Crew<F>>) {
     let troubles = Throttle::default();
     while let Some(pass) = gate.enter() {
-        let Some(socket) = next(name, listener, gate, &troubles) else {
+        let Some(socket) = next(&crew.name, listener, gate, &troubles) else {
             return;
         };
-        let handle = Arc::clone(handle);
-        let serve = move || {
-            let _pass = pass;
-            handle(socket);
-        };
-        if let Err(e) = thread_builder(name).spawn(serve) {
-            // The closure is gone, and with it the connection: the peer sees it closed.
-            troubles.warn(format_args!("{name}: refused a connection, no thread for it: {e}"));
+        if let Err(e) = crew.give(Call { socket, _pass: pass }) {
+            // The call is gone, and with it the connection: the peer sees it closed.
+            troubles.warn(format_args!("{}: refused a connection, no thread for it: {e}", crew.name));
             pause(gate);
+        }
+    }
+}
+
+/// A connection to serve, and its right to be.
+struct Call {
+    socket: Socket,
+    _pass: Pass,
+}
+
+/// The threads that serve one listener's connections. One that is through waits a while for the next connection: starting
+/// a thread can take longer than all that a short one needs.
+struct Crew<F> {
+    name: String,
+    handle: F,
+    calls: Mutex<Calls>,
+    called: Condvar,
+}
+
+#[derive(Default)]
+struct Calls {
+    /// Never more than there are idle threads.
+    waiting: VecDeque<Call>,
+    idle: usize,
+}
+
+impl<F: Fn(Socket) + Send + Sync + 'static> Crew<F> {
+    /// Has a connection served, by a thread that waits for one or by a new one.
+    fn give(self: &Arc<Self>, call: Call) -> io::Result<()> {
+        let mut calls = lock(&self.calls);
+        if calls.idle > calls.waiting.len() {
+            calls.waiting.push_back(call);
+            self.called.notify_one();
+            return Ok(());
+        }
+        drop(calls);
+        let crew = Arc::clone(self);
+        thread_builder(&self.name).spawn(move || crew.serve(call)).map(drop)
+    }
+
+    /// A panic ends the thread, which is not among the idle then.
+    fn serve(&self, first: Call) {
+        let mut next = Some(first);
+        while let Some(Call { socket, _pass }) = next {
+            (self.handle)(socket);
+            drop(_pass);
+            next = self.wait();
+        }
+    }
+
+    /// The next connection; `None` when none came in time, or enough other threads wait for it.
+    fn wait(&self) -> Option<Call> {
+        let until = Instant::now() + limits::IDLE_THREAD;
+        let mut calls = lock(&self.calls);
+        if calls.idle >= limits::IDLE_THREADS {
+            return None;
+        }
+        calls.idle += 1;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let call = calls.waiting.pop_front();
+            if call.is_some() || left.is_zero() {
+                calls.idle -= 1;
+                return call;
+            }
+            calls = wait(&self.called, calls, left);
         }
     }
 }
@@ -167,6 +223,14 @@ fn accept_all<F: Fn(Socket) + Send + Sync + 'static>(
 /// The next connection; `None` once the gate is closed.
 fn next(name: &str, listener: &Listener, gate: &Gate, troubles: &Throttle) -> Option<Socket> {
     loop {
+        match listener.accept() {
+            Ok(socket) => return Some(socket),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+            Err(e) => {
+                troubles.warn(format_args!("{name}: accepting a connection failed: {e}"));
+                pause(gate);
+            }
+        }
         let mut entries =
             [Entry::new(listener.as_fd(), Interest::READ), Entry::new(gate.closed.as_fd(), Interest::READ)];
         if let Err(e) = poll(&mut entries, None) {
@@ -175,14 +239,6 @@ fn next(name: &str, listener: &Listener, gate: &Gate, troubles: &Throttle) -> Op
         }
         if entries[1].readable() {
             return None;
-        }
-        match listener.accept() {
-            Ok(socket) => return Some(socket),
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-            Err(e) => {
-                troubles.warn(format_args!("{name}: accepting a connection failed: {e}"));
-                pause(gate);
-            }
         }
     }
 }

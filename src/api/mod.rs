@@ -56,6 +56,8 @@ impl Service for Served {
                 let body = if call == StorageCall::Put { limits::S3_PUT_BODY } else { limits::API_BODY };
                 Plan { work: Work::Remote, body, transfer: limits::S3_TRANSFER, answer: limits::S3_ANSWER }
             }
+            // Both were made at start, and so is a refusal.
+            Ok(Endpoint::Address | Endpoint::PublicKey) | Err(_) => Plan { work: Work::Immediate, ..Plan::LOCAL },
             _ => Plan::LOCAL,
         }
     }
@@ -64,7 +66,7 @@ impl Service for Served {
         match work {
             Work::Local => limits::API_HANDLERS,
             Work::Remote if self.has_storage() => limits::S3_HANDLERS,
-            Work::Remote => 0,
+            Work::Immediate | Work::Remote => 0,
         }
     }
 

@@ -91,6 +91,13 @@ pub const WRITE: usize = 28 << 10;
 /// Stack of a connection's thread. The deepest use is a TLS handshake, measured well below half of this.
 pub const THREAD_STACK: usize = 128 << 10;
 
+/// How long a connection's thread waits for another connection when its own has ended, before it ends too: across the
+/// gaps between a client's requests, but not the memory of a busy minute for the rest of the hour.
+pub const IDLE_THREAD: Duration = Duration::from_secs(5);
+
+/// How many threads of one listener wait like that at once: as many as can be of use on an enclave's few processors.
+pub const IDLE_THREADS: usize = 16;
+
 /// How long an accept loop pauses after accepting failed (no descriptors, no threads): long enough not to spin, short
 /// enough that service is back at once.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -215,13 +215,13 @@ impl Service for Rpc {
 
     fn plan(&self, method: &str, _: &str) -> Plan {
         let body = if method == "POST" { limits::REQUEST } else { 0 };
-        let work = if method == "POST" { Work::Remote } else { Work::Local };
+        let work = if method == "POST" { Work::Remote } else { Work::Immediate };
         Plan { work, body, transfer: API_TRANSFER, answer: limits::ANSWERED }
     }
 
     fn handlers(&self, work: Work) -> usize {
         match work {
-            Work::Local => 1,
+            Work::Immediate | Work::Local => 0,
             Work::Remote => limits::HANDLERS,
         }
     }

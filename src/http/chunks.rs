@@ -1,6 +1,7 @@
 //! Bytes in pieces, so that a large body is let go of piece by piece while it moves on.
 
 use std::collections::VecDeque;
+use std::io;
 
 /// Pieces smaller than this are put together: a client that sends byte by byte must not cost a piece each. Large enough
 /// for allocators to give each back to the kernel when it is let go of, not when all are.
@@ -35,6 +36,36 @@ impl Chunks {
         self.length -= piece.len();
         Some(piece)
     }
+
+    /// All of it in one piece; each of those it was in is freed before the next is copied.
+    pub(super) fn join(mut self) -> Vec<u8> {
+        if self.pieces.len() == 1 {
+            return self.pop().unwrap_or_default();
+        }
+        let mut whole = Vec::with_capacity(self.length);
+        while let Some(piece) = self.pop() {
+            whole.extend_from_slice(&piece);
+        }
+        whole
+    }
+}
+
+/// What is written goes to the end.
+impl io::Write for Chunks {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.pieces.back_mut() {
+            Some(last) if last.len() + bytes.len() <= PIECE => {
+                last.extend_from_slice(bytes);
+                self.length += bytes.len();
+            }
+            _ => self.push(bytes.to_owned()),
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl From<Vec<u8>> for Chunks {
@@ -48,6 +79,7 @@ impl From<Vec<u8>> for Chunks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
 
     #[test]
     fn bytes_come_out_as_they_went_in_and_single_ones_share_a_piece() {
@@ -55,8 +87,10 @@ mod tests {
         (0..100).for_each(|byte| chunks.push(vec![byte]));
         chunks.push(vec![7; PIECE]);
         chunks.push(Vec::new());
-        assert_eq!(chunks.len(), 2 * PIECE + 100);
+        assert_eq!(chunks.write(&[8; 3]).unwrap(), 3);
+        assert_eq!(chunks.write(&[8; 2]).unwrap(), 2);
+        assert_eq!(chunks.len(), 2 * PIECE + 105);
         let sizes: Vec<usize> = std::iter::from_fn(|| chunks.pop()).map(|piece| piece.len()).collect();
-        assert_eq!((sizes, chunks.len()), (vec![PIECE, 100, PIECE], 0));
+        assert_eq!((sizes, chunks.len()), (vec![PIECE, 100, PIECE, 5], 0));
     }
 }

@@ -5,12 +5,14 @@ use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use zeroize::Zeroizing;
+
 use super::body::Follower;
 use super::chunks::Chunks;
 use super::head::{Framing, HeadError, RequestHead, Scanner, Version};
 use super::peer::Peer;
 use super::server::{announce_close, refusal};
-use super::service::{Plan, Service, Work};
+use super::service::{Plan, Request, Service, Work};
 use crate::config::limits;
 use crate::serve::Pass;
 use crate::sys::poll::Interest;
@@ -57,12 +59,12 @@ struct Upload {
     length: usize,
 }
 
-/// A request, whole and within all limits, as it goes to `tiny_http`.
+/// A request, whole and within all limits, for a handler.
 pub(super) struct Whole {
-    pub(super) head: Vec<u8>,
-    pub(super) body: Chunks,
-    /// An answer to it has no body.
-    pub(super) is_head: bool,
+    method: String,
+    target: String,
+    fields: Vec<(String, String)>,
+    body: Chunks,
     plan: Plan,
     close: bool,
 }
@@ -95,7 +97,7 @@ impl Client {
     pub(super) fn held(&self) -> usize {
         let waiting = match &self.state {
             State::Body(upload) => upload.data.len(),
-            State::Ready(request) => request.head.len() + request.body.len(),
+            State::Ready(request) => request.body.len(),
             State::Answering { rest, .. } => rest.len(),
             _ => 0,
         };
@@ -168,11 +170,15 @@ impl Client {
         }
     }
 
-    /// A handler's answer; `None` when there is none.
-    pub(super) fn answer(&mut self, answer: Option<Chunks>) {
+    /// Whether a whole request waits for this kind of handler.
+    pub(super) fn has_request(&self, work: Work) -> bool {
+        matches!(&self.state, State::Ready(request) if request.plan.work == work)
+    }
+
+    /// A handler's answer.
+    pub(super) fn answer(&mut self, mut rest: Chunks) {
         // It may have been told in the meantime that none came in time.
         let State::Handled { close, transfer } = self.state else { return };
-        let Some(mut rest) = answer else { return self.refuse(503, "a defect in odyn; its log names the place") };
         let mut first = rest.pop().unwrap_or_default();
         if close {
             announce_close(&mut first);
@@ -283,7 +289,7 @@ impl Client {
         if body.len() > plan.body {
             return self.refuse_size(plan);
         }
-        match Whole::new(&upload.head, plan, body, self.service.fields()) {
+        match Whole::new(upload.head, plan, body, self.service.fields()) {
             Some(request) => {
                 self.state = State::Ready(request);
                 self.deadline = Instant::now() + plan.answer;
@@ -306,25 +312,34 @@ impl Client {
 }
 
 impl Whole {
-    /// Rewritten: of its fields, only the body's length and those `kept` mean anything to a handler. `None` when one of
-    /// them is not what `tiny_http` reads.
-    fn new(head: &RequestHead, plan: Plan, body: Chunks, kept: &[&str]) -> Option<Self> {
-        let RequestHead { method, target, .. } = head;
-        let length = body.len();
-        let mut bytes =
-            format!("{method} {target} HTTP/1.1\r\nHost: odyn\r\nContent-Length: {length}\r\n").into_bytes();
-        for name in kept {
-            for value in head.fields.all(name) {
-                bytes.extend_from_slice(&[name.as_bytes(), b": ", value, b"\r\n"].concat());
+    /// Of the head's fields, only those `kept` mean anything to a handler. `None` when one of them is not ASCII.
+    fn new(head: RequestHead, plan: Plan, body: Chunks, kept: &[&str]) -> Option<Self> {
+        let close = head.version == Version::V10 || head.fields.lists("connection", "close");
+        let mut fields = Vec::new();
+        for (name, value) in head.fields.iter() {
+            let name = name.to_ascii_lowercase();
+            if kept.contains(&name.as_str()) {
+                let value = std::str::from_utf8(value).ok().filter(|value| value.is_ascii())?;
+                fields.push((name, value.to_owned()));
             }
         }
-        bytes.extend_from_slice(b"\r\n");
-        let close = head.version == Version::V10 || head.fields.lists("connection", "close");
-        bytes.is_ascii().then(|| Self { head: bytes, body, is_head: method == "HEAD", plan, close })
+        Some(Self { method: head.method, target: head.target, fields, body, plan, close })
+    }
+
+    /// An answer to it has no body.
+    pub(super) fn is_head(&self) -> bool {
+        self.method == "HEAD"
+    }
+
+    /// With the body in one piece.
+    pub(super) fn into_request(self) -> Request {
+        let Self { method, target, fields, body, plan, .. } = self;
+        let body = if plan.work == Work::Immediate { Vec::new() } else { body.join() };
+        Request { method, target, fields, body: Zeroizing::new(body) }
     }
 }
 
-/// The data of a chunked body whose framing was followed to its end. (`tiny_http`'s decoder knows no trailers.)
+/// The data of a chunked body whose framing was followed to its end.
 fn dechunk(mut bytes: &[u8]) -> Option<Vec<u8>> {
     let mut data = Vec::new();
     loop {

@@ -17,6 +17,6 @@ pub mod peer;
 mod chunks;
 mod client;
 mod front;
-mod lane;
+mod handlers;
 pub mod server;
 pub mod service;

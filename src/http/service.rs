@@ -22,7 +22,8 @@ pub trait Service: Send + Sync + 'static {
     /// How a request is to be treated, told from its first line.
     fn plan(&self, method: &str, target: &str) -> Plan;
 
-    /// How many handlers a kind of work has. Of a kind without any there must be no plan.
+    /// How many handlers a kind of work has; [`Work::Immediate`] needs none. Of another kind without any there must be no
+    /// plan.
     fn handlers(&self, work: Work) -> usize;
 
     /// Bytes of requests and answers that may be held at once, all connections together.
@@ -40,15 +41,13 @@ pub trait Service: Send + Sync + 'static {
 /// What keeps a handler busy. Each kind has handlers of its own, so that one cannot hold up the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
+    /// Nothing but what is known already: microseconds. It is done between two other clients' requests, by the thread that
+    /// reads them, and gets to see no body.
+    Immediate,
     /// Arithmetic, or a turn at the NSM: milliseconds.
     Local,
     /// A call through the host, who decides how long it takes.
     Remote,
-}
-
-impl Work {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Local, Self::Remote];
 }
 
 /// How a request is to be treated.

@@ -25,9 +25,8 @@ fn a_thousand_idle_clients_delay_nobody_and_cost_no_thread() {
     for _ in 0..100 {
         apis.get("/v1/eth/address").ok();
     }
-    // tiny_http's own pool takes a thread more when all are busy, and gives back those that it does not need.
     let now = thread_count(apis.odyn.pid());
-    assert!(now <= before + 10, "{now} threads, {before} before");
+    assert!(now <= before, "{now} threads, {before} before");
     // Among them an unfinished one can still finish, and one between two requests goes on. (Those above may have met their
     // deadline by now, on a slow machine.)
     let mut unfinished = apis.connect();

@@ -189,7 +189,7 @@ impl Service for Proxy {
 
     fn handlers(&self, work: Work) -> usize {
         match work {
-            Work::Local => 0,
+            Work::Immediate | Work::Local => 0,
             Work::Remote => limits::KMS_HANDLERS,
         }
     }
