@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,8 @@ pub struct Gate {
 struct State {
     inside: usize,
     closed: bool,
+    /// Threads that want to know of every change.
+    waiting: usize,
 }
 
 impl Gate {
@@ -63,9 +65,16 @@ impl Gate {
             if left.is_zero() {
                 break;
             }
-            state = wait(&self.changed, state, left);
+            state = self.wait_for_change(state, left);
         }
         state.inside
+    }
+
+    fn wait_for_change<'a>(&self, mut state: MutexGuard<'a, State>, patience: Duration) -> MutexGuard<'a, State> {
+        state.waiting += 1;
+        state = wait(&self.changed, state, patience);
+        state.waiting -= 1;
+        state
     }
 
     /// Waits for room. `None` once the gate is closed.
@@ -73,7 +82,7 @@ impl Gate {
         let mut state = lock(&self.state);
         while state.inside >= self.limit && !state.closed {
             // Woken by every Pass that is dropped and by close; the timeout is only a bound.
-            state = wait(&self.changed, state, limits::IDLE_TUNNEL);
+            state = self.wait_for_change(state, limits::IDLE_TUNNEL);
         }
         if state.closed {
             return None;
@@ -114,8 +123,12 @@ pub(crate) struct Pass(Arc<Gate>);
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        lock(&self.0.state).inside -= 1;
-        self.0.changed.notify_all();
+        let mut state = lock(&self.0.state);
+        state.inside -= 1;
+        // Each notification is a system call, and nearly always for nobody.
+        if state.waiting > 0 {
+            self.0.changed.notify_all();
+        }
     }
 }
 
@@ -182,6 +195,8 @@ impl<F: Fn(Socket) + Send + Sync + 'static> Crew<F> {
         let mut calls = lock(&self.calls);
         if calls.idle > calls.waiting.len() {
             calls.waiting.push_back(call);
+            // First the lock: whoever is woken wants it.
+            drop(calls);
             self.called.notify_one();
             return Ok(());
         }

@@ -79,14 +79,18 @@ pub const HALF_CLOSED: Duration = Duration::from_secs(60);
 /// After this long without traffic a tunnel gives its buffers back.
 pub const BUFFER_LINGER: Duration = Duration::from_secs(1);
 
-/// Size of one direction's buffer in a tunnel, held only while bytes flow. 64 KiB is what a pipe or a UNIX socket
+/// Size of the buffer on its thread's stack that each direction of a tunnel begins with: most requests fit, and both
+/// together cost an idle connection one page of memory.
+pub const PUMP_SMALL: usize = 2 << 10;
+
+/// Size of one direction's buffer in a tunnel while more flows than that. 64 KiB is what a pipe or a UNIX socket
 /// moves at once; more was not faster.
 pub const PUMP_BUFFER: usize = 64 << 10;
 
-/// What is written to a socket at once. The kernel makes one vsock packet of it, and keeps one of up to 32 KiB, its own
+/// What is written to a vsock socket at once. The kernel makes one packet of it, and keeps one of up to 32 KiB, its own
 /// header among them, in one piece; larger ones have several, at which hosts that are built on rust-vmm's virtio-vsock
 /// (vhost-device-vsock 0.3) never receive anything more.
-pub const WRITE: usize = 28 << 10;
+pub const VSOCK_WRITE: usize = 28 << 10;
 
 /// Stack of a connection's thread. The deepest use is a TLS handshake, measured well below half of this.
 pub const THREAD_STACK: usize = 128 << 10;

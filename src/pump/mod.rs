@@ -2,9 +2,9 @@
 //!
 //! Promises: bytes arrive in order and unchanged; when one side ends its stream the other side's stream ends after the
 //! last byte, and the opposite direction goes on (half-close); what arrived before one side broke is delivered, and the
-//! other side then reset, if it is TCP (a UNIX socket and vsock know no reset: there it shows as an end); at most one [`limits::PUMP_BUFFER`] a direction is held, and none while nothing flows; a
-//! tunnel without traffic ends after its idle time. Never spins: a descriptor from which nothing is wanted leaves the
-//! poll set.
+//! other side then reset, if it is TCP (a UNIX socket and vsock know no reset: there it shows as an end); a direction has a
+//! small buffer on the stack, and one of [`limits::PUMP_BUFFER`] only while much flows; a tunnel without traffic ends after
+//! its idle time. Never spins: a descriptor from which nothing is wanted leaves the poll set.
 
 #![forbid(unsafe_code)]
 
@@ -159,7 +159,7 @@ fn copy<A: End, B: End>(a: &mut A, b: &mut B, forward: &mut Lane, backward: &mut
         ];
         let patience = if held_a || held_b {
             Duration::ZERO
-        } else if forward.buffer.is_some() || backward.buffer.is_some() {
+        } else if forward.large.is_some() || backward.large.is_some() {
             limits::BUFFER_LINGER.min(idle)
         } else {
             idle.saturating_sub(last_traffic.elapsed())
@@ -188,9 +188,13 @@ fn copy<A: End, B: End>(a: &mut A, b: &mut B, forward: &mut Lane, backward: &mut
 /// One direction: what was read and not yet written.
 #[derive(Debug)]
 struct Lane {
-    /// Present only while there is traffic.
-    buffer: Option<Box<[u8]>>,
-    /// `buffer[start..end]` waits to be written; equal when nothing does.
+    /// For a message now and then: nothing is allocated for it.
+    small: [u8; limits::PUMP_SMALL],
+    /// In place of `small` while more flows than fits there.
+    large: Option<Box<[u8]>>,
+    /// What was read last filled all of the buffer.
+    filled: bool,
+    /// `start..end` of the buffer waits to be written; equal when nothing does.
     start: usize,
     end: usize,
     /// The source's stream has ended.
@@ -203,8 +207,9 @@ struct Lane {
 impl Lane {
     fn new(early: Vec<u8>) -> Self {
         let end = early.len();
-        let buffer = (end > 0).then(|| early.into_boxed_slice());
-        Self { buffer, start: 0, end, ended: false, done: false, moved: 0 }
+        let large = (end > 0).then(|| early.into_boxed_slice());
+        let small = [0; limits::PUMP_SMALL];
+        Self { small, large, filled: false, start: 0, end, ended: false, done: false, moved: 0 }
     }
 
     fn wants_input(&self) -> bool {
@@ -227,10 +232,16 @@ impl Lane {
     }
 
     fn fill(&mut self, from: &mut impl End) -> io::Result<()> {
-        let buffer = self.buffer.get_or_insert_with(|| vec![0; limits::PUMP_BUFFER].into_boxed_slice());
+        if self.filled && self.large.is_none() {
+            self.large = Some(vec![0; limits::PUMP_BUFFER].into_boxed_slice());
+        }
+        let buffer = self.large.as_deref_mut().unwrap_or(&mut self.small);
         match from.read(buffer) {
             Ok(0) => self.ended = true,
-            Ok(n) => (self.start, self.end) = (0, n),
+            Ok(n) => {
+                self.filled = n == buffer.len();
+                (self.start, self.end) = (0, n);
+            }
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
             Err(e) => return Err(e),
         }
@@ -240,7 +251,8 @@ impl Lane {
     /// Writes what is held; once the source has ended and nothing is held, ends the destination's stream.
     fn drain(&mut self, to: &mut impl End) -> io::Result<()> {
         while self.start < self.end {
-            let held = self.buffer.as_deref().and_then(|buffer| buffer.get(self.start..self.end)).unwrap_or_default();
+            let buffer = self.large.as_deref().unwrap_or(&self.small);
+            let held = buffer.get(self.start..self.end).unwrap_or_default();
             match to.write(held) {
                 Ok(n) => {
                     self.start += n;
@@ -250,13 +262,13 @@ impl Lane {
                 Err(_) => return self.give_up(),
             }
         }
-        if self.buffer.as_ref().is_some_and(|buffer| buffer.len() < limits::PUMP_BUFFER) {
+        if self.large.as_ref().is_some_and(|buffer| buffer.len() < limits::PUMP_BUFFER) {
             // Early bytes came in a buffer of their own size, too small to go on with.
             self.release();
         }
         if self.ended && !self.done {
             self.done = true;
-            self.buffer = None;
+            self.large = None;
             // The peer may have gone already, which its own direction will tell.
             let _ = to.finish();
         }
@@ -267,7 +279,7 @@ impl Lane {
     /// answers why: the other direction goes on.
     fn give_up(&mut self) -> io::Result<()> {
         self.done = true;
-        self.buffer = None;
+        self.large = None;
         (self.start, self.end) = (0, 0);
         Ok(())
     }
@@ -283,7 +295,7 @@ impl Lane {
 
     fn release(&mut self) {
         if self.start == self.end {
-            self.buffer = None;
+            self.large = None;
         }
     }
 }

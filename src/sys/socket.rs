@@ -29,9 +29,18 @@ pub fn connect_tcp(address: &SocketAddr, patience: Duration) -> io::Result<TcpSt
 
 /// A connected stream socket that never blocks.
 #[derive(Debug)]
-pub struct Socket(OwnedFd);
+pub struct Socket {
+    fd: OwnedFd,
+    /// What is written to it at once.
+    most: usize,
+}
 
 impl Socket {
+    /// Takes over a connected vsock socket.
+    pub(super) fn vsock(fd: OwnedFd) -> Self {
+        Self { fd, most: limits::VSOCK_WRITE }
+    }
+
     /// Reads what is there, at most `buf`; 0 is the end of the stream.
     ///
     /// # Errors
@@ -39,21 +48,35 @@ impl Socket {
     pub fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
         super::retry(|| {
             // SAFETY: buf is writable for its length during the call.
-            let n = unsafe { libc::recv(self.0.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len(), libc::MSG_DONTWAIT) };
+            let n = unsafe { libc::recv(self.fd.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len(), libc::MSG_DONTWAIT) };
             super::check_size(n)
         })
     }
 
-    /// Writes what fits, at most [`limits::WRITE`], and says how much that was.
+    /// [`Socket::read`] that leaves what it saw to be read again.
+    ///
+    /// # Errors
+    /// As for [`Socket::read`].
+    #[cfg(feature = "sim")]
+    pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+        let flags = libc::MSG_DONTWAIT | libc::MSG_PEEK;
+        super::retry(|| {
+            // SAFETY: buf is writable for its length during the call.
+            let n = unsafe { libc::recv(self.fd.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len(), flags) };
+            super::check_size(n)
+        })
+    }
+
+    /// Writes what fits, to vsock at most [`limits::VSOCK_WRITE`], and says how much that was.
     ///
     /// # Errors
     /// `WouldBlock` when there is no room; otherwise what `send(2)` reports.
     pub fn write(&self, buf: &[u8]) -> io::Result<usize> {
-        let buf = &buf[..buf.len().min(limits::WRITE)];
+        let buf = &buf[..buf.len().min(self.most)];
         super::retry(|| {
             let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
             // SAFETY: buf is readable for its length during the call.
-            let n = unsafe { libc::send(self.0.as_raw_fd(), buf.as_ptr().cast(), buf.len(), flags) };
+            let n = unsafe { libc::send(self.fd.as_raw_fd(), buf.as_ptr().cast(), buf.len(), flags) };
             super::check_size(n)
         })
     }
@@ -111,7 +134,7 @@ impl Socket {
             Shutdown::Both => libc::SHUT_RDWR,
         };
         // SAFETY: shutdown takes no pointers.
-        super::check(unsafe { libc::shutdown(self.0.as_raw_fd(), how) }).map(drop)
+        super::check(unsafe { libc::shutdown(self.fd.as_raw_fd(), how) }).map(drop)
     }
 
     /// Makes dropping this socket reset a TCP connection instead of ending it cleanly, so that a connection that broke
@@ -121,7 +144,7 @@ impl Socket {
         let size = size_of::<libc::linger>() as libc::socklen_t;
         let value = (&raw const linger).cast();
         // SAFETY: value points to a linger struct of that size. Failing only means a clean end instead of a reset.
-        unsafe { libc::setsockopt(self.0.as_raw_fd(), libc::SOL_SOCKET, libc::SO_LINGER, value, size) };
+        unsafe { libc::setsockopt(self.fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_LINGER, value, size) };
     }
 
     /// [`Socket::reset_on_drop`], after a moment for what was written to reach a peer that is still there: a reset throws
@@ -138,7 +161,7 @@ impl Socket {
     fn unacknowledged(&self) -> libc::c_int {
         let mut bytes = 0;
         // SAFETY: this request writes one int to where the pointer points.
-        unsafe { libc::ioctl(self.0.as_raw_fd(), libc::TIOCOUTQ as _, &raw mut bytes) };
+        unsafe { libc::ioctl(self.fd.as_raw_fd(), libc::TIOCOUTQ as _, &raw mut bytes) };
         bytes
     }
 
@@ -147,14 +170,14 @@ impl Socket {
     /// # Errors
     /// When the process is out of descriptors.
     pub fn try_clone(&self) -> io::Result<Self> {
-        self.0.try_clone().map(Self)
+        Ok(Self { fd: self.fd.try_clone()?, most: self.most })
     }
 }
 
 impl From<OwnedFd> for Socket {
     /// `fd` must be a connected stream socket; any other descriptor only makes every call fail.
     fn from(fd: OwnedFd) -> Self {
-        Self(fd)
+        Self { fd, most: usize::MAX }
     }
 }
 
@@ -162,13 +185,13 @@ impl From<TcpStream> for Socket {
     /// Takes over a TCP connection, with Nagle's algorithm off: every proxied protocol does its own buffering.
     fn from(stream: TcpStream) -> Self {
         let _ = stream.set_nodelay(true);
-        Self(stream.into())
+        Self::from(OwnedFd::from(stream))
     }
 }
 
 impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.fd.as_fd()
     }
 }
 
@@ -179,7 +202,7 @@ mod tests {
 
     fn pair() -> (Socket, Socket) {
         let (a, b) = UnixStream::pair().unwrap();
-        (Socket(a.into()), Socket(b.into()))
+        (Socket::from(OwnedFd::from(a)), Socket::from(OwnedFd::from(b)))
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! AF_VSOCK listeners and connections, on top of the `vsock` crate.
 
 use std::io;
-use std::os::fd::OwnedFd;
 
 use vsock::{VMADDR_CID_ANY, VsockListener, VsockStream};
 
@@ -27,7 +26,7 @@ impl Listener {
     /// # Errors
     /// `WouldBlock` when none is waiting.
     pub fn accept(&self) -> io::Result<Socket> {
-        super::retry(|| self.0.accept()).map(|(stream, _)| Socket::from(OwnedFd::from(stream)))
+        super::retry(|| self.0.accept()).map(|(stream, _)| Socket::vsock(stream.into()))
     }
 }
 
@@ -42,5 +41,5 @@ impl std::os::fd::AsFd for Listener {
 /// # Errors
 /// `ConnectionReset` when nobody listens there, `TimedOut` when nobody answers.
 pub fn connect(cid: u32, port: u32) -> io::Result<Socket> {
-    super::retry(|| VsockStream::connect_with_cid_port(cid, port)).map(|stream| Socket::from(OwnedFd::from(stream)))
+    super::retry(|| VsockStream::connect_with_cid_port(cid, port)).map(|stream| Socket::vsock(stream.into()))
 }

@@ -17,6 +17,7 @@ use crate::config::limits;
 use crate::serve::{self, Gate};
 use crate::sync::lock;
 use crate::sys::event::Event;
+use crate::sys::poll::{Interest, wait_until};
 use crate::sys::socket::Socket;
 
 /// Handshakes in progress at once: as many silent newcomers as any listener has connections.
@@ -128,14 +129,19 @@ fn greet(socket: Socket, ports: &Ports) {
 
 fn read_greeting(socket: &Socket, deadline: Instant) -> Option<u32> {
     let mut line = Vec::with_capacity(LONGEST_GREETING);
-    // Byte by byte: what follows the newline is the connection's own data.
+    // What follows the newline is the connection's own data: only looked at, not taken.
     while line.len() < LONGEST_GREETING {
-        let mut byte = [0];
-        socket.read_exact_until(&mut byte, deadline).ok()?;
-        if byte == *b"\n" {
-            return std::str::from_utf8(&line).ok()?.strip_prefix("CONNECT ")?.parse().ok();
+        wait_until(socket.as_fd(), Interest::READ, deadline).ok()?;
+        let mut seen = [0; LONGEST_GREETING];
+        let length = socket.peek(seen.get_mut(line.len()..)?).ok().filter(|length| *length > 0)?;
+        let seen = seen.get(line.len()..line.len() + length)?;
+        let end = seen.iter().position(|byte| *byte == b'\n');
+        let begun = line.len();
+        line.resize(begun + end.map_or(length, |end| end + 1), 0);
+        socket.read_exact_until(line.get_mut(begun..)?, deadline).ok()?;
+        if end.is_some() {
+            return std::str::from_utf8(&line).ok()?.strip_suffix('\n')?.strip_prefix("CONNECT ")?.parse().ok();
         }
-        line.push(byte[0]);
     }
     None
 }
