@@ -6,10 +6,10 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
+use super::connection::Connection;
 use super::fake_host::FakeHost;
 use super::tools::{installed, program};
 use super::{Odyn, Port, TempDir};
-use crate::api::Connection;
 
 /// The fake AWS, for as long as its standard input is open.
 pub struct FakeAws {

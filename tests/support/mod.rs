@@ -4,6 +4,7 @@
 pub mod aws;
 pub mod basics;
 pub mod certificates;
+pub mod connection;
 pub mod fake_aws;
 pub mod fake_host;
 pub mod imds;
@@ -31,6 +32,11 @@ pub fn raise_descriptor_limit(count: u32) -> bool {
         tools::unfit(&format!("{count} descriptors"));
     }
     raised
+}
+
+/// The odyn that cargo built, unless $ODYN_BINARY names another (with feature `sim`).
+pub fn odyn_binary() -> PathBuf {
+    std::env::var_os("ODYN_BINARY").map_or_else(|| env!("CARGO_BIN_EXE_odyn").into(), PathBuf::from)
 }
 
 /// odyn, with UNIX sockets for vsock and without bootstrapping.
@@ -69,7 +75,7 @@ impl Odyn {
 
     /// Starts odyn with whatever manifest the folder has, or none.
     pub fn with_manifest_in(dir: TempDir, flags: &[&str], app: &[&str], adjust: impl FnOnce(&mut Command)) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_odyn"));
+        let mut command = Command::new(odyn_binary());
         command.args(["--no-bootstrap", "--nsm", "sim", "--config-dir"]).arg(dir.path());
         command.arg("--vsock").arg(uds(dir.path())).args(flags).arg("--").args(app);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
