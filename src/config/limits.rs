@@ -87,6 +87,13 @@ pub const PUMP_SMALL: usize = 2 << 10;
 /// moves at once; more was not faster.
 pub const PUMP_BUFFER: usize = 64 << 10;
 
+/// How many full buffers one direction of a tunnel moves before it looks at the other again: half a MiB, a fraction of a
+/// millisecond.
+pub const PUMP_TURN: usize = 8;
+
+/// Ciphertext read from a TLS client at once: three records of 16 KiB and what frames them. Held only while bytes flow.
+pub const TLS_INPUT: usize = 50 << 10;
+
 /// What is written to a vsock socket at once. The kernel makes one packet of it, and keeps one of up to 32 KiB, its own
 /// header among them, in one piece; larger ones have several, at which hosts that are built on rust-vmm's virtio-vsock
 /// (vhost-device-vsock 0.3) never receive anything more.

@@ -52,6 +52,8 @@ pub trait End {
     fn finish(&mut self) -> io::Result<()>;
     /// Makes the coming drop a reset, once what was written has been delivered.
     fn abort(&mut self);
+    /// Gives back what it needs only while bytes flow.
+    fn release(&mut self) {}
 }
 
 impl End for Socket {
@@ -133,6 +135,8 @@ pub fn run<A: End, B: End>(mut a: A, mut b: B, early: Early, idle: Duration) -> 
 
 fn copy<A: End, B: End>(a: &mut A, b: &mut B, forward: &mut Lane, backward: &mut Lane, idle: Duration) -> Ending {
     let mut last_traffic = Instant::now();
+    // Whether what only traffic needs may still be there.
+    let mut warm = true;
     let step = |lane: Result<(), io::Error>| lane.err().map(Ending::Broken);
     if let Some(broken) = step(forward.drain(b)).or_else(|| step(backward.drain(a))) {
         return broken;
@@ -159,7 +163,7 @@ fn copy<A: End, B: End>(a: &mut A, b: &mut B, forward: &mut Lane, backward: &mut
         ];
         let patience = if held_a || held_b {
             Duration::ZERO
-        } else if forward.large.is_some() || backward.large.is_some() {
+        } else if warm {
             limits::BUFFER_LINGER.min(idle)
         } else {
             idle.saturating_sub(last_traffic.elapsed())
@@ -172,9 +176,12 @@ fn copy<A: End, B: End>(a: &mut A, b: &mut B, forward: &mut Lane, backward: &mut
                 }
                 forward.release();
                 backward.release();
+                a.release();
+                b.release();
+                warm = false;
                 continue;
             }
-            Ok(_) => last_traffic = Instant::now(),
+            Ok(_) => (last_traffic, warm) = (Instant::now(), true),
         }
         let [from_a, from_b] = entries;
         let moved = step(forward.turn(a, b, held_a || from_a.readable(), from_b.writable()))
@@ -222,8 +229,15 @@ impl Lane {
 
     fn turn(&mut self, from: &mut impl End, to: &mut impl End, readable: bool, writable: bool) -> io::Result<()> {
         if self.wants_input() && readable {
-            self.fill(from)?;
-            self.drain(to)
+            // A full buffer means that there is more: it need not be asked for. The other direction gets its turn, too.
+            for _ in 0..limits::PUMP_TURN {
+                self.fill(from)?;
+                self.drain(to)?;
+                if !self.filled || !self.wants_input() {
+                    break;
+                }
+            }
+            Ok(())
         } else if self.wants_room() && writable {
             self.drain(to)
         } else {
@@ -236,15 +250,18 @@ impl Lane {
             self.large = Some(vec![0; limits::PUMP_BUFFER].into_boxed_slice());
         }
         let buffer = self.large.as_deref_mut().unwrap_or(&mut self.small);
-        match from.read(buffer) {
-            Ok(0) => self.ended = true,
-            Ok(n) => {
-                self.filled = n == buffer.len();
-                (self.start, self.end) = (0, n);
+        let room = buffer.len();
+        let read = match from.read(buffer) {
+            Ok(0) => {
+                self.ended = true;
+                0
             }
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+            Ok(n) => n,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => 0,
             Err(e) => return Err(e),
-        }
+        };
+        self.filled = read == room;
+        (self.start, self.end) = (0, read);
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 //! No call on one ever blocks: what cannot be done at once is `WouldBlock`, and waiting is done with a deadline, either
 //! by the caller's own `poll` or by the `*_until` methods. `SIGPIPE` is never raised.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -77,6 +77,27 @@ impl Socket {
             let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
             // SAFETY: buf is readable for its length during the call.
             let n = unsafe { libc::send(self.fd.as_raw_fd(), buf.as_ptr().cast(), buf.len(), flags) };
+            super::check_size(n)
+        })
+    }
+
+    /// [`Socket::write`] of several pieces, in one call where that is of use: to vsock only the first goes.
+    ///
+    /// # Errors
+    /// As for [`Socket::write`].
+    pub fn write_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        if self.most != usize::MAX || pieces.len() < 2 {
+            return self.write(pieces.first().map_or(&[], |first| first));
+        }
+        // SAFETY: all zeroes is a message without an address, without pieces and without control data.
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        // An IoSlice is an iovec (std says so), and sendmsg writes to neither.
+        message.msg_iov = pieces.as_ptr().cast_mut().cast();
+        message.msg_iovlen = pieces.len() as _;
+        super::retry(|| {
+            let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+            // SAFETY: message points to as many pieces as it says, each readable for its length during the call.
+            let n = unsafe { libc::sendmsg(self.fd.as_raw_fd(), &raw const message, flags) };
             super::check_size(n)
         })
     }
@@ -216,6 +237,30 @@ mod tests {
         let (a, b) = pair();
         drop(b);
         assert_eq!(a.write(b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn pieces_go_out_in_their_order_as_one() {
+        let (a, b) = pair();
+        let pieces = [b"one ".as_slice(), b"", b"two ", b"three"].map(IoSlice::new);
+        assert_eq!(a.write_vectored(&pieces).unwrap(), 13);
+        let mut seen = [0; 64];
+        assert_eq!(b.read(&mut seen).unwrap(), 13);
+        assert_eq!(&seen[..13], b"one two three");
+        drop(b);
+        assert_eq!(a.write_vectored(&pieces).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(a.write_vectored(&[]).unwrap_or(0), 0);
+    }
+
+    #[test]
+    fn to_vsock_no_more_goes_at_once_than_its_hosts_take() {
+        let (a, b) = UnixStream::pair().unwrap();
+        let (a, b) = (Socket::vsock(a.into()), Socket::from(OwnedFd::from(b)));
+        let block = vec![0; 2 * limits::VSOCK_WRITE];
+        assert_eq!(a.write(&block).unwrap(), limits::VSOCK_WRITE);
+        assert_eq!(a.write_vectored(&[IoSlice::new(&block), IoSlice::new(&block)]).unwrap(), limits::VSOCK_WRITE);
+        assert_eq!(a.try_clone().unwrap().write(&block).unwrap(), limits::VSOCK_WRITE);
+        assert_eq!(b.write(&block).unwrap(), block.len());
     }
 
     #[test]
