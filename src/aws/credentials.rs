@@ -262,6 +262,15 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
+/// What `text` gives, which is never of the past. The parser alone, for fuzz/: what leads to it is a connection.
+///
+/// # Errors
+/// See [`CredentialsError`].
+#[doc(hidden)]
+pub fn parse_alone(text: &str, now: SystemTime) -> Result<(AccessKey, Option<SystemTime>), CredentialsError> {
+    parse(text, now).map(|fetched| (fetched.value, fetched.end))
+}
+
 fn parse(text: &str, now: SystemTime) -> Result<Fetched<AccessKey>, CredentialsError> {
     // serde_json's error would repeat what it does not understand.
     let document: Document = serde_json::from_str(text)

@@ -92,7 +92,7 @@ impl Watch {
         let mut patience = Patience::new();
         loop {
             let trouble = match self.target.enclave.connect(self.target.status) {
-                Ok(socket) => match self.read_status(&socket) {
+                Ok(socket) => match read_status(&socket, &self.up) {
                     Told::End(end) => {
                         self.over.open();
                         if !self.log_ended.wait(Instant::now() + limits::LOG_END) {
@@ -118,28 +118,6 @@ impl Watch {
                 report(Event::Waiting(trouble));
             }
             std::thread::sleep(limits::ENCLAVE_RETRY_PAUSE);
-        }
-    }
-
-    fn read_status(&self, socket: &Socket) -> Told {
-        let mut lines = Lines::new(socket);
-        let mut count = 0;
-        loop {
-            let line = match lines.next() {
-                Ok(line) => line,
-                Err(cause) => return Told::Broken { lines: count, cause },
-            };
-            let status = std::str::from_utf8(&line).ok().and_then(Status::from_line);
-            let Some(status) = status else {
-                log::warn!("skipped a status line that is not understood: {}", String::from_utf8_lossy(&line));
-                continue;
-            };
-            log::debug!("status: {status:?}");
-            count += 1;
-            self.up.open();
-            if let Some(end) = End::of(status) {
-                return Told::End(end);
-            }
         }
     }
 
@@ -176,11 +154,43 @@ impl Watch {
 }
 
 /// What one status connection told.
-enum Told {
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum Told {
     /// The end.
     End(End),
     /// So many lines, none of them the end, and then no more, because of this.
-    Broken { lines: usize, cause: io::Error },
+    Broken {
+        /// Those that were understood.
+        lines: usize,
+        /// Why no more.
+        cause: io::Error,
+    },
+}
+
+/// Reads one status connection to its end or the enclave's; opens `up` at the first status. Public for fuzz/: what leads
+/// to it is a thread.
+#[doc(hidden)]
+pub fn read_status(socket: &Socket, up: &Latch) -> Told {
+    let mut lines = Lines::new(socket);
+    let mut count = 0;
+    loop {
+        let line = match lines.next() {
+            Ok(line) => line,
+            Err(cause) => return Told::Broken { lines: count, cause },
+        };
+        let status = std::str::from_utf8(&line).ok().and_then(Status::from_line);
+        let Some(status) = status else {
+            log::warn!("skipped a status line that is not understood: {}", String::from_utf8_lossy(&line));
+            continue;
+        };
+        log::debug!("status: {status:?}");
+        count += 1;
+        up.open();
+        if let Some(end) = End::of(status) {
+            return Told::End(end);
+        }
+    }
 }
 
 /// How long to go on trying.

@@ -26,6 +26,9 @@ use crate::utc::Utc;
 use error::{Refusal, S3Error};
 use key::{Key, Start};
 pub use page::Page;
+/// For fuzz/: what leads to it is a connection.
+#[doc(hidden)]
+pub use page::code;
 
 const CALLER: &str = "S3 storage";
 

@@ -16,8 +16,9 @@ pub struct Page {
 }
 
 impl Page {
-    /// Reads the answer to `ListObjectsV2`.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, S3Error> {
+    /// Reads the answer to `ListObjectsV2`. Public for fuzz/, as the next one.
+    #[doc(hidden)]
+    pub fn parse(bytes: &[u8]) -> Result<Self, S3Error> {
         let bad = S3Error::Malformed;
         let text = str::from_utf8(bytes).map_err(|_| bad("a list that is not UTF-8"))?;
         let document = parse(text).ok_or(S3Error::NoXml)?;
@@ -40,7 +41,8 @@ impl Page {
     }
 
     /// The same keys without `prefix`, which every one of them must have.
-    pub(super) fn below(self, prefix: &str) -> Result<Self, S3Error> {
+    #[doc(hidden)]
+    pub fn below(self, prefix: &str) -> Result<Self, S3Error> {
         let outside = S3Error::Malformed("a key outside storage.s3.prefix");
         let keys: Option<Vec<_>> = self.keys.iter().map(|key| key.strip_prefix(prefix).map(str::to_owned)).collect();
         Ok(Self { keys: keys.ok_or(outside)?, ..self })
@@ -48,7 +50,7 @@ impl Page {
 }
 
 /// The code of an error; `None` when the answer is none that S3 would give.
-pub(super) fn code(bytes: &[u8]) -> Option<String> {
+pub fn code(bytes: &[u8]) -> Option<String> {
     let document = parse(str::from_utf8(bytes).ok()?)?;
     let code = child(document.root_element(), "Code")?;
     ((1..=64).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric())).then(|| code.to_owned())
