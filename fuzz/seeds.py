@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes inputs for the fuzzers to start from: `seeds.py DATA CORPUS`, DATA being the folder of test vectors.
+"""Writes inputs for the fuzzers to start from: `seeds.py DATA CORPUS`, DATA being the folder of test vectors, which
+may be missing.
 
 A mutated object of the protocol reaches what random bytes never do. Nothing that is read here is kept in the repository.
 """
@@ -7,6 +8,8 @@ A mutated object of the protocol reaches what random bytes never do. Nothing tha
 import json
 import sys
 from pathlib import Path
+
+import seeds_odyn
 
 FULU_SLOT = 411_392 * 32
 COMMITTEE = 4
@@ -132,9 +135,11 @@ def execution_json(data):
 
 def main():
     data, corpus = map(Path, sys.argv[1:3])
-    for name, seeds in {
-        "beacon_ssz": beacon_ssz(data), "beacon_json": beacon_json(), "proof": proof(), "execution_json": execution_json(data),
-    }.items():
+    targets = {target.__name__: target(data) for target in seeds_odyn.TARGETS}
+    targets |= {"beacon_json": beacon_json(), "proof": proof()}
+    if (data / "eth").is_dir():
+        targets |= {"beacon_ssz": beacon_ssz(data), "execution_json": execution_json(data)}
+    for name, seeds in targets.items():
         (corpus / name).mkdir(parents=True, exist_ok=True)
         written = 0
         for at, seed in enumerate(seeds):
