@@ -4,7 +4,6 @@ use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::app::ECHO;
 use crate::flows::touch;
 use crate::support::proc::{descriptors, status_field};
 use crate::support::{Odyn, Port, cpu_ticks, eventually};
@@ -94,5 +93,4 @@ pub fn log() {
         );
         drop(held);
     }
-    let _ = ECHO;
 }
