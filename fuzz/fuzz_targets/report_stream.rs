@@ -51,7 +51,7 @@ fn status(bytes: &[u8]) {
     let mut understood = 0;
     let mut end = None;
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        // Too long, or without its end. How the pieces fall decides whether one that is a little too long is read.
+        // Too long, or without its end.
         if line.len() > STATUS_LINE || !line.ends_with(b"\n") {
             break;
         }

@@ -263,10 +263,12 @@ impl<'a> Lines<'a> {
     /// The next line, without its newline.
     ///
     /// # Errors
-    /// `UnexpectedEof` at the end of the stream, `InvalidData` for a line longer than [`limits::STATUS_LINE`].
+    /// `UnexpectedEof` at the end of the stream, `InvalidData` for a line longer than [`limits::STATUS_LINE`] with its newline.
     fn next(&mut self) -> io::Result<Vec<u8>> {
         loop {
-            if let Some(at) = self.held.iter().position(|b| *b == b'\n') {
+            // Only what may be part of a line is looked at: how the pieces fell makes no difference.
+            let window = self.held.get(..limits::STATUS_LINE).unwrap_or(&self.held);
+            if let Some(at) = window.iter().position(|b| *b == b'\n') {
                 let mut line: Vec<u8> = self.held.drain(..=at).collect();
                 line.pop();
                 return Ok(line);
@@ -320,6 +322,23 @@ mod tests {
         let (a, b) = pair();
         drop(a);
         assert_eq!(Lines::new(&b).next().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn a_line_a_little_too_long_was_read_when_its_end_came_with_the_rest() {
+        for (length, fits) in [(limits::STATUS_LINE - 1, true), (limits::STATUS_LINE, false)] {
+            let (mut a, b) = pair();
+            let mut lines = Lines::new(&b);
+            // A first piece that does not fill the reader, so that the next one goes past the limit.
+            a.write_all(b"one\ntw").unwrap();
+            assert_eq!(lines.next().unwrap(), b"one");
+            let rest = vec![b'x'; length - 2];
+            a.write_all(&[&rest[..], b"\nthree\n"].concat()).unwrap();
+            match lines.next() {
+                Ok(line) => assert!(fits && line.len() == length, "{} bytes were read", line.len()),
+                Err(e) => assert!(!fits && e.kind() == io::ErrorKind::InvalidData, "{length}: {e}"),
+            }
+        }
     }
 
     #[test]
