@@ -79,13 +79,23 @@ pub const HALF_CLOSED: Duration = Duration::from_secs(60);
 /// After this long without traffic a tunnel gives its buffers back.
 pub const BUFFER_LINGER: Duration = Duration::from_secs(1);
 
-/// Size of the buffer on its thread's stack that each direction of a tunnel begins with: most requests fit, and both
-/// together cost an idle connection one page of memory.
+/// Size of the buffer on its thread's stack that a tunnel begins with: most requests fit, and an idle connection's stack
+/// stays within two pages.
 pub const PUMP_SMALL: usize = 2 << 10;
 
-/// Size of one direction's buffer in a tunnel while more flows than that. 64 KiB is what a pipe or a UNIX socket
-/// moves at once; more was not faster.
+/// Size of a tunnel's buffer while more flows than that. 64 KiB is what a pipe or a UNIX socket moves at once; more was not
+/// faster.
 pub const PUMP_BUFFER: usize = 64 << 10;
+
+/// How many such buffers in a row come full before a direction is a stream, and the kernel is asked to move its bytes: half
+/// a MiB, more than most answers have.
+pub const PUMP_STREAM: u32 = 8;
+
+/// What a stream's pipe holds at most. A quarter of what the kernel allows anybody; twice as much was not faster.
+pub const PUMP_PIPE: usize = 256 << 10;
+
+/// Streams that have a pipe at once, each with two descriptors and the pages of one read; others are copied.
+pub const PUMP_PIPES: usize = 256;
 
 /// How many full buffers one direction of a tunnel moves before it looks at the other again: half a MiB, a fraction of a
 /// millisecond.

@@ -2,12 +2,14 @@
 //!
 //! Promises: bytes arrive in order and unchanged; when one side ends its stream the other side's stream ends after the
 //! last byte, and the opposite direction goes on (half-close); what arrived before one side broke is delivered, and the
-//! other side then reset, if it is TCP (a UNIX socket and vsock know no reset: there it shows as an end); a direction has a
-//! small buffer on the stack, and one of [`limits::PUMP_BUFFER`] only while much flows; a tunnel without traffic ends after
-//! its idle time. Never spins: a descriptor from which nothing is wanted leaves the poll set.
+//! other side then reset, if it is TCP (a UNIX socket and vsock know no reset: there it shows as an end); a tunnel has one
+//! small buffer on the stack, one of [`limits::PUMP_BUFFER`] only while more flows than that, and a direction in which much
+//! flows between two plain sockets leaves the copying to the kernel; a tunnel without traffic ends after its idle time.
+//! Never spins: a descriptor from which nothing is wanted leaves the poll set.
 
 #![forbid(unsafe_code)]
 
+mod lane;
 pub mod tls;
 
 use std::fmt;
@@ -17,8 +19,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use crate::config::limits;
-use crate::sys::poll::{Entry, Interest, poll, wait_until};
+use crate::sys::poll::{Entry, Interest, poll};
 use crate::sys::socket::Socket;
+
+use lane::{Lane, Scratch};
 
 /// One side of a tunnel. No method blocks; what cannot be done now is `WouldBlock`.
 pub trait End {
@@ -54,6 +58,10 @@ pub trait End {
     fn abort(&mut self);
     /// Gives back what it needs only while bytes flow.
     fn release(&mut self) {}
+    /// The socket, if bytes go through it as they are: then the kernel may move them by itself.
+    fn plain(&self) -> Option<&Socket> {
+        None
+    }
 }
 
 impl End for Socket {
@@ -71,6 +79,9 @@ impl End for Socket {
     }
     fn abort(&mut self) {
         self.reset_after_delivery();
+    }
+    fn plain(&self) -> Option<&Socket> {
+        Some(self)
     }
 }
 
@@ -118,62 +129,66 @@ pub struct Early {
 }
 
 /// Copies both ways between `a` and `b` until both streams have ended, one side breaks, or nothing moves for `idle`.
-pub fn run<A: End, B: End>(mut a: A, mut b: B, early: Early, idle: Duration) -> Outcome {
-    let mut forward = Lane::new(early.forward);
-    let mut backward = Lane::new(early.backward);
-    let ending = copy(&mut a, &mut b, &mut forward, &mut backward, idle);
+///
+/// Not inlined, as its parts that work now and then are not: what they need of the stack would be held by every open
+/// connection.
+#[inline(never)]
+pub fn run<A: End, B: End>(a: A, b: B, early: Early, idle: Duration) -> Outcome {
+    let mut tunnel = Tunnel { a, b, forward: Lane::new(early.forward), backward: Lane::new(early.backward) };
+    let ending = tunnel.copy(idle);
     if !matches!(ending, Ending::Complete) {
-        // What came intact before the break is still delivered.
-        let deadline = Instant::now() + limits::RESCUE;
-        forward.rescue(&mut b, deadline);
-        backward.rescue(&mut a, deadline);
-        a.abort();
-        b.abort();
+        tunnel.wind_up();
     }
-    Outcome { forward: forward.moved, backward: backward.moved, ending }
+    Outcome { forward: tunnel.forward.moved, backward: tunnel.backward.moved, ending }
 }
 
-fn copy<A: End, B: End>(a: &mut A, b: &mut B, forward: &mut Lane, backward: &mut Lane, idle: Duration) -> Ending {
-    let mut last_traffic = Instant::now();
-    // Whether what only traffic needs may still be there.
-    let mut warm = true;
-    let step = |lane: Result<(), io::Error>| lane.err().map(Ending::Broken);
-    if let Some(broken) = step(forward.drain(b)).or_else(|| step(backward.drain(a))) {
-        return broken;
-    }
-    loop {
-        let (flushed_a, flushed_b) = match (a.flush(), b.flush()) {
-            (Ok(a), Ok(b)) => (a, b),
-            (Err(e), _) | (_, Err(e)) => return Ending::Broken(e),
-        };
-        if forward.done && backward.done && flushed_a && flushed_b {
-            return Ending::Complete;
+struct Tunnel<A, B> {
+    a: A,
+    b: B,
+    /// From `a` to `b`.
+    forward: Lane,
+    backward: Lane,
+}
+
+impl<A: End, B: End> Tunnel<A, B> {
+    fn copy(&mut self, idle: Duration) -> Ending {
+        let mut scratch = Scratch::default();
+        match self.turns(&mut scratch, idle) {
+            Ok(ending) => ending,
+            Err(e) => Ending::Broken(e),
         }
-        let held_a = forward.wants_input() && a.holds_input();
-        let held_b = backward.wants_input() && b.holds_input();
-        let mut entries = [
-            Entry::new(
-                a.fd(),
-                Interest { readable: forward.wants_input(), writable: backward.wants_room() || !flushed_a },
-            ),
-            Entry::new(
-                b.fd(),
-                Interest { readable: backward.wants_input(), writable: forward.wants_room() || !flushed_b },
-            ),
-        ];
-        let patience = if held_a || held_b {
-            Duration::ZERO
-        } else if warm {
-            limits::BUFFER_LINGER.min(idle)
-        } else {
-            idle.saturating_sub(last_traffic.elapsed())
-        };
-        match poll(&mut entries, Some(patience)) {
-            Err(e) => return Ending::Broken(e),
-            Ok(0) if !(held_a || held_b) => {
+    }
+
+    /// Goes on until there is nothing more to do.
+    fn turns(&mut self, scratch: &mut Scratch, idle: Duration) -> io::Result<Ending> {
+        let Self { a, b, forward, backward } = self;
+        let mut last_traffic = Instant::now();
+        // Whether what only traffic needs may still be there.
+        let mut warm = true;
+        forward.drain(b, scratch)?;
+        backward.drain(a, scratch)?;
+        loop {
+            let (flushed_a, flushed_b) = (a.flush()?, b.flush()?);
+            if forward.done && backward.done && flushed_a && flushed_b {
+                return Ok(Ending::Complete);
+            }
+            let held_a = forward.wants_input() && a.holds_input();
+            let held_b = backward.wants_input() && b.holds_input();
+            let from_a = Interest { readable: forward.wants_input(), writable: backward.wants_room() || !flushed_a };
+            let from_b = Interest { readable: backward.wants_input(), writable: forward.wants_room() || !flushed_b };
+            let mut entries = [Entry::new(a.fd(), from_a), Entry::new(b.fd(), from_b)];
+            let patience = if held_a || held_b {
+                Duration::ZERO
+            } else if warm {
+                limits::BUFFER_LINGER.min(idle)
+            } else {
+                idle.saturating_sub(last_traffic.elapsed())
+            };
+            if poll(&mut entries, Some(patience))? == 0 && !(held_a || held_b) {
                 if last_traffic.elapsed() >= idle {
-                    return Ending::Idle;
+                    return Ok(Ending::Idle);
                 }
+                scratch.release();
                 forward.release();
                 backward.release();
                 a.release();
@@ -181,138 +196,24 @@ fn copy<A: End, B: End>(a: &mut A, b: &mut B, forward: &mut Lane, backward: &mut
                 warm = false;
                 continue;
             }
-            Ok(_) => (last_traffic, warm) = (Instant::now(), true),
+            (last_traffic, warm) = (Instant::now(), true);
+            let [at_a, at_b] = entries;
+            forward.turn(a, b, scratch, held_a || at_a.readable(), at_b.writable())?;
+            backward.turn(b, a, scratch, held_b || at_b.readable(), at_a.writable())?;
         }
-        let [from_a, from_b] = entries;
-        let moved = step(forward.turn(a, b, held_a || from_a.readable(), from_b.writable()))
-            .or_else(|| step(backward.turn(b, a, held_b || from_b.readable(), from_a.writable())));
-        if let Some(broken) = moved {
-            return broken;
-        }
+    }
+
+    /// After a break: what came intact before it is still delivered.
+    #[inline(never)]
+    fn wind_up(&mut self) {
+        let deadline = Instant::now() + limits::RESCUE;
+        let mut scratch = Scratch::default();
+        self.forward.rescue(&mut self.b, &mut scratch, deadline);
+        self.backward.rescue(&mut self.a, &mut scratch, deadline);
+        self.a.abort();
+        self.b.abort();
     }
 }
 
-/// One direction: what was read and not yet written.
-#[derive(Debug)]
-struct Lane {
-    /// For a message now and then: nothing is allocated for it.
-    small: [u8; limits::PUMP_SMALL],
-    /// In place of `small` while more flows than fits there.
-    large: Option<Box<[u8]>>,
-    /// What was read last filled all of the buffer.
-    filled: bool,
-    /// `start..end` of the buffer waits to be written; equal when nothing does.
-    start: usize,
-    end: usize,
-    /// The source's stream has ended.
-    ended: bool,
-    /// Nothing more will be moved: ended and passed on, or the destination takes no more.
-    done: bool,
-    moved: u64,
-}
-
-impl Lane {
-    fn new(early: Vec<u8>) -> Self {
-        let end = early.len();
-        let large = (end > 0).then(|| early.into_boxed_slice());
-        let small = [0; limits::PUMP_SMALL];
-        Self { small, large, filled: false, start: 0, end, ended: false, done: false, moved: 0 }
-    }
-
-    fn wants_input(&self) -> bool {
-        !self.ended && !self.done && self.start == self.end
-    }
-
-    fn wants_room(&self) -> bool {
-        !self.done && self.start < self.end
-    }
-
-    fn turn(&mut self, from: &mut impl End, to: &mut impl End, readable: bool, writable: bool) -> io::Result<()> {
-        if self.wants_input() && readable {
-            // A full buffer means that there is more: it need not be asked for. The other direction gets its turn, too.
-            for _ in 0..limits::PUMP_TURN {
-                self.fill(from)?;
-                self.drain(to)?;
-                if !self.filled || !self.wants_input() {
-                    break;
-                }
-            }
-            Ok(())
-        } else if self.wants_room() && writable {
-            self.drain(to)
-        } else {
-            Ok(())
-        }
-    }
-
-    fn fill(&mut self, from: &mut impl End) -> io::Result<()> {
-        if self.filled && self.large.is_none() {
-            self.large = Some(vec![0; limits::PUMP_BUFFER].into_boxed_slice());
-        }
-        let buffer = self.large.as_deref_mut().unwrap_or(&mut self.small);
-        let room = buffer.len();
-        let read = match from.read(buffer) {
-            Ok(0) => {
-                self.ended = true;
-                0
-            }
-            Ok(n) => n,
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => 0,
-            Err(e) => return Err(e),
-        };
-        self.filled = read == room;
-        (self.start, self.end) = (0, read);
-        Ok(())
-    }
-
-    /// Writes what is held; once the source has ended and nothing is held, ends the destination's stream.
-    fn drain(&mut self, to: &mut impl End) -> io::Result<()> {
-        while self.start < self.end {
-            let buffer = self.large.as_deref().unwrap_or(&self.small);
-            let held = buffer.get(self.start..self.end).unwrap_or_default();
-            match to.write(held) {
-                Ok(n) => {
-                    self.start += n;
-                    self.moved += n as u64;
-                }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(_) => return self.give_up(),
-            }
-        }
-        if self.large.as_ref().is_some_and(|buffer| buffer.len() < limits::PUMP_BUFFER) {
-            // Early bytes came in a buffer of their own size, too small to go on with.
-            self.release();
-        }
-        if self.ended && !self.done {
-            self.done = true;
-            self.large = None;
-            // The peer may have gone already, which its own direction will tell.
-            let _ = to.finish();
-        }
-        Ok(())
-    }
-
-    /// The destination takes no more. It may still have something to say, as a server does that refuses an upload and
-    /// answers why: the other direction goes on.
-    fn give_up(&mut self) -> io::Result<()> {
-        self.done = true;
-        self.large = None;
-        (self.start, self.end) = (0, 0);
-        Ok(())
-    }
-
-    /// Writes what is held, waiting for room until `deadline`.
-    fn rescue(&mut self, to: &mut impl End, deadline: Instant) {
-        while self.wants_room() && self.drain(to).is_ok() && self.wants_room() {
-            if wait_until(to.fd(), Interest::WRITE, deadline).is_err() {
-                return;
-            }
-        }
-    }
-
-    fn release(&mut self) {
-        if self.start == self.end {
-            self.large = None;
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

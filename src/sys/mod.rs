@@ -10,6 +10,7 @@ pub mod event;
 pub mod memory;
 pub mod mount;
 pub mod net;
+pub mod pipe;
 pub mod poll;
 pub mod power;
 pub mod process;
