@@ -143,9 +143,24 @@ pub fn spawn(
     gate: &Arc<Gate>,
     handle: impl Fn(Socket) + Send + Sync + 'static,
 ) -> io::Result<()> {
+    spawn_trying(name, listener, gate, Some, handle)
+}
+
+/// [`spawn`], where `at_once` sees each connection first, on the accept thread: it must not wait, and returns the connection
+/// unless it is through with it.
+///
+/// # Errors
+/// As for [`spawn`].
+pub fn spawn_trying(
+    name: &str,
+    listener: Listener,
+    gate: &Arc<Gate>,
+    at_once: impl Fn(Socket) -> Option<Socket> + Send + 'static,
+    handle: impl Fn(Socket) + Send + Sync + 'static,
+) -> io::Result<()> {
     let gate = Arc::clone(gate);
     let crew = Arc::new(Crew { name: name.to_owned(), handle, calls: Mutex::default(), called: Condvar::new() });
-    thread_builder(name).spawn(move || accept_all(&listener, &gate, &crew)).map(drop)
+    thread_builder(name).spawn(move || accept_all(&listener, &gate, at_once, &crew)).map(drop)
 }
 
 /// A thread with a small stack, called `name`.
@@ -153,12 +168,18 @@ pub fn thread_builder(name: &str) -> thread::Builder {
     thread::Builder::new().name(name.to_owned()).stack_size(limits::THREAD_STACK)
 }
 
-fn accept_all<F: Fn(Socket) + Send + Sync + 'static>(listener: &Listener, gate: &Arc<Gate>, crew: &Arc<Crew<F>>) {
+fn accept_all<F: Fn(Socket) + Send + Sync + 'static>(
+    listener: &Listener,
+    gate: &Arc<Gate>,
+    at_once: impl Fn(Socket) -> Option<Socket>,
+    crew: &Arc<Crew<F>>,
+) {
     let troubles = Throttle::default();
     while let Some(pass) = gate.enter() {
         let Some(socket) = next(&crew.name, listener, gate, &troubles) else {
             return;
         };
+        let Some(socket) = at_once(socket) else { continue };
         if let Err(e) = crew.give(Call { socket, _pass: pass }) {
             // The call is gone, and with it the connection: the peer sees it closed.
             troubles.warn(format_args!("{}: refused a connection, no thread for it: {e}", crew.name));

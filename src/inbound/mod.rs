@@ -9,7 +9,6 @@
 pub mod tls;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -20,7 +19,7 @@ use crate::pump::tls::TlsEnd;
 use crate::pump::{self, Early, Outcome};
 use crate::report::logger::Throttle;
 use crate::serve::Gate;
-use crate::sys::socket::{Socket, connect_tcp};
+use crate::sys::socket::{Socket, connect_loopback};
 use crate::transport::Listener;
 
 /// When the application was started; not set until it is.
@@ -71,8 +70,8 @@ impl Ingress {
     /// Connects to the application, retrying while it may still be starting.
     fn connect_app(&self) -> Option<Socket> {
         loop {
-            match connect_loopback(self.port) {
-                Ok(stream) => return Some(stream.into()),
+            match connect_loopback(self.port, limits::APP_CONNECT) {
+                Ok(app) => return Some(app),
                 Err(e) if e.kind() == io::ErrorKind::ConnectionRefused && self.app_may_be_starting() => {
                     std::thread::sleep(limits::APP_RETRY_PAUSE);
                 }
@@ -94,9 +93,4 @@ impl Ingress {
     fn note(&self, outcome: &Outcome) {
         outcome.log(format_args!("ingress {}", self.port));
     }
-}
-
-fn connect_loopback(port: u16) -> io::Result<TcpStream> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    connect_tcp(&address, limits::APP_CONNECT)
 }

@@ -45,8 +45,9 @@ impl Guest {
         let listener = Listener::Unix(bind_unix(path)?);
         let ports = Arc::new(Ports::default());
         let gate = Gate::new(HANDSHAKES)?;
-        let known = Arc::clone(&ports);
-        serve::spawn("hybrid vsock", listener, &gate, move |socket| greet(socket, &known))?;
+        let (known, again) = (Arc::clone(&ports), Arc::clone(&ports));
+        let at_once = move |socket| greet_at_once(socket, &known);
+        serve::spawn_trying("hybrid vsock", listener, &gate, at_once, move |socket| greet(socket, &again))?;
         Ok(Self { path: path.to_owned(), ports, gate })
     }
 
@@ -114,6 +115,18 @@ impl AsFd for Queue {
     }
 }
 
+/// [`greet`] for a greeting that is there already, as it nearly always is: a thread for it would cost more than all the rest.
+fn greet_at_once(socket: Socket, ports: &Ports) -> Option<Socket> {
+    let mut seen = [0; LONGEST_GREETING];
+    match socket.peek(&mut seen) {
+        Ok(length) if seen.iter().take(length).any(|byte| *byte == b'\n') => {
+            greet(socket, ports);
+            None
+        }
+        _ => Some(socket),
+    }
+}
+
 /// Reads `CONNECT <port>\n`, answers `OK <port>\n` and queues. Anything else is answered by closing, as the monitors do.
 fn greet(socket: Socket, ports: &Ports) {
     let deadline = Instant::now() + limits::FRAME;
@@ -131,9 +144,14 @@ fn read_greeting(socket: &Socket, deadline: Instant) -> Option<u32> {
     let mut line = Vec::with_capacity(LONGEST_GREETING);
     // What follows the newline is the connection's own data: only looked at, not taken.
     while line.len() < LONGEST_GREETING {
-        wait_until(socket.as_fd(), Interest::READ, deadline).ok()?;
         let mut seen = [0; LONGEST_GREETING];
-        let length = socket.peek(seen.get_mut(line.len()..)?).ok().filter(|length| *length > 0)?;
+        let length = match socket.peek(seen.get_mut(line.len()..)?) {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                wait_until(socket.as_fd(), Interest::READ, deadline).ok()?;
+                continue;
+            }
+            peeked => peeked.ok().filter(|length| *length > 0)?,
+        };
         let seen = seen.get(line.len()..line.len() + length)?;
         let end = seen.iter().position(|byte| *byte == b'\n');
         let begun = line.len();
