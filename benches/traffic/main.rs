@@ -18,6 +18,7 @@ mod app;
 mod egress;
 mod flows;
 mod held;
+mod kms;
 mod table;
 mod tls;
 mod ways;
@@ -31,8 +32,8 @@ use table::Table;
 /// What is measured unless told.
 const GROUPS: [&str; 7] = ["throughput", "ping", "connect", "egress", "held", "api", "tls"];
 
-/// Takes long, or much memory: only when asked for.
-const MORE: [&str; 2] = ["grow", "log"];
+/// Takes long, or much memory, or clients that scripts/test.sh installs: only when asked for.
+const MORE: [&str; 3] = ["kms", "grow", "log"];
 
 /// How a run was asked for.
 struct Run {
@@ -114,6 +115,7 @@ fn main() {
             "held" => held::run(&mut table),
             "api" => api::run(&run, &mut table),
             "tls" => tls::run(&run, &mut table),
+            "kms" => kms::run(&run),
             "grow" => held::grow(),
             _ => held::log(),
         }

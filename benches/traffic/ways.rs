@@ -58,22 +58,28 @@ impl Way {
     }
 
     pub fn connect(&self) -> io::Result<Stream> {
-        let stream = match self {
+        self.connect_saying(&[])
+    }
+
+    /// Connects and sends `first`. To odyn the port goes with it: a vsock connection would not wait for an answer either.
+    pub fn connect_saying(&self, first: &[u8]) -> io::Result<Stream> {
+        let mut stream = match self {
             Self::Direct(port) => Stream::tcp(*port)?,
-            Self::Odyn(path, port) => {
-                let mut stream = UnixStream::connect(path)?;
-                stream.write_all(format!("CONNECT {port}\n").as_bytes())?;
-                // Nothing of the application's can be behind it: it waits for the first byte.
-                let mut answer = [0; 32];
-                let n = stream.read(&mut answer)?;
-                if answer[..n] != *format!("OK {port}\n").as_bytes() {
-                    return Err(io::ErrorKind::ConnectionRefused.into());
-                }
-                Stream::Unix(stream)
-            }
-            Self::Unix(_, path) => Stream::Unix(UnixStream::connect(path)?),
+            Self::Odyn(path, _) | Self::Unix(_, path) => Stream::Unix(UnixStream::connect(path)?),
         };
         stream.set_patience()?;
+        if let Self::Odyn(_, port) = self {
+            stream.write_all(&[format!("CONNECT {port}\n").as_bytes(), first].concat())?;
+            let expected = format!("OK {port}\n");
+            let mut answer = [0; 32];
+            let answer = &mut answer[..expected.len()];
+            stream.read_exact(answer)?;
+            if answer != expected.as_bytes() {
+                return Err(io::ErrorKind::ConnectionRefused.into());
+            }
+        } else if !first.is_empty() {
+            stream.write_all(first)?;
+        }
         Ok(stream)
     }
 }
