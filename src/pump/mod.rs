@@ -4,7 +4,7 @@
 //! last byte, and the opposite direction goes on (half-close); what arrived before one side broke is delivered, and the
 //! other side then reset, if it is TCP (a UNIX socket and vsock know no reset: there it shows as an end); a tunnel has one
 //! small buffer on the stack, one of [`limits::PUMP_BUFFER`] only while more flows than that, and a direction in which much
-//! flows between two plain sockets leaves the copying to the kernel; a tunnel without traffic ends after its idle time.
+//! flows between two TCP or UNIX sockets leaves the copying to the kernel; a tunnel without traffic ends after its idle time.
 //! Never spins: a descriptor from which nothing is wanted leaves the poll set.
 
 #![forbid(unsafe_code)]
@@ -58,7 +58,7 @@ pub trait End {
     fn abort(&mut self);
     /// Gives back what it needs only while bytes flow.
     fn release(&mut self) {}
-    /// The socket, if bytes go through it as they are: then the kernel may move them by itself.
+    /// The socket, if bytes go through it as they are and the kernel may move them by itself.
     fn plain(&self) -> Option<&Socket> {
         None
     }
@@ -81,7 +81,7 @@ impl End for Socket {
         self.reset_after_delivery();
     }
     fn plain(&self) -> Option<&Socket> {
-        Some(self)
+        self.splices().then_some(self)
     }
 }
 

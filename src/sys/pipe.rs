@@ -86,7 +86,7 @@ impl Pipe {
     /// `WouldBlock` when there is no room; `InvalidInput` when the kernel cannot splice to such a socket, and gave nothing;
     /// otherwise what `send(2)` reports.
     pub fn drain(&mut self, to: &Socket) -> io::Result<usize> {
-        let moved = splice(self.output.as_fd(), to.as_fd(), self.held.min(to.most()))?;
+        let moved = splice(self.output.as_fd(), to.as_fd(), self.held)?;
         self.held = self.held.saturating_sub(moved);
         Ok(moved)
     }

@@ -81,9 +81,11 @@ impl Socket {
         Self { fd, most: limits::VSOCK_WRITE }
     }
 
-    /// What is written to it at once.
-    pub(super) fn most(&self) -> usize {
-        self.most
+    /// Whether the kernel may move its bytes by itself ([`super::pipe`]). Not vsock's: it would copy them all the same, older
+    /// kernels in packets of one page each.
+    #[must_use]
+    pub fn splices(&self) -> bool {
+        self.most == usize::MAX
     }
 
     /// Reads what is there, at most `buf`; 0 is the end of the stream.
@@ -131,7 +133,7 @@ impl Socket {
     /// # Errors
     /// As for [`Socket::write`].
     pub fn write_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        if self.most != usize::MAX || pieces.len() < 2 {
+        if !self.splices() || pieces.len() < 2 {
             return self.write(pieces.first().map_or(&[], |first| first));
         }
         // SAFETY: all zeroes is a message without an address, without pieces and without control data.
@@ -337,6 +339,7 @@ mod tests {
         assert_eq!(a.write_vectored(&[IoSlice::new(&block), IoSlice::new(&block)]).unwrap(), limits::VSOCK_WRITE);
         assert_eq!(a.try_clone().unwrap().write(&block).unwrap(), limits::VSOCK_WRITE);
         assert_eq!(b.write(&block).unwrap(), block.len());
+        assert!(b.splices() && !a.splices());
     }
 
     #[test]
