@@ -115,6 +115,9 @@ fn other_spellings_of_a_denied_target_are_denied_too() {
         "2852039166:1",
         "0xa9fea9fe:1",
         "169.254.43518:1",
+        "[::ffff:0:a9fe:a9fe]:1",
+        "0.0.0.0:1",
+        "0:1",
     ] {
         assert_eq!(proxy.connect_status(spelling), 403, "CONNECT {spelling}");
         let get = proxy.say(&format!("GET http://{spelling}/ HTTP/1.1\r\nHost: {spelling}\r\n\r\n"));

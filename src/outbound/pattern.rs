@@ -72,10 +72,9 @@ impl Pattern {
         self.ports.contain(target.port()) && self.hosts.contain(target.host())
     }
 
-    /// Whether this pattern names an IPv4 address and port. For addresses inside other addresses; see
-    /// [`super::policy`].
-    pub(super) fn matches_v4(&self, address: Ipv4Addr, port: u16) -> bool {
-        self.ports.contain(port) && self.hosts.contain(&Host::V4(address))
+    /// Whether this pattern names a host and port. For addresses that others lead to; see [`super::policy`].
+    pub(super) fn matches_host(&self, host: &Host, port: u16) -> bool {
+        self.ports.contain(port) && self.hosts.contain(host)
     }
 }
 

@@ -9,7 +9,7 @@
 use super::hostname::{Host, Target};
 use super::pattern::Pattern;
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The patterns of one manifest. An empty `allow` allows nothing.
 #[derive(Clone, Debug)]
@@ -95,26 +95,41 @@ impl fmt::Display for DenyReason {
     }
 }
 
-/// A deny pattern also binds the IPv4 address inside an IPv6 one: behind a NAT64 or 6to4 gateway
-/// `[64:ff9b::169.254.169.254]` reaches the address that a deny of `169.254.169.254` forbids. `allow` reads no address
-/// into another: it would open more than was written.
+/// A deny pattern also binds what a target written as an address leads to besides itself: behind a NAT64 or 6to4 gateway
+/// `[64:ff9b::169.254.169.254]` reaches the address that a deny of `169.254.169.254` forbids, and `0.0.0.0` is the machine
+/// itself. `allow` reads no address into another: it would open more than was written.
 fn denies(pattern: &Pattern, target: &Target) -> bool {
-    pattern.matches(target)
-        || embedded_v4(target.host()).is_some_and(|address| pattern.matches_v4(address, target.port()))
+    let binds = |address: &Host| pattern.matches_host(address, target.port());
+    binds(target.host()) || leads_to(target.host()).iter().any(binds)
 }
 
-/// The IPv4 address in a NAT64 (RFC 6052 well-known prefix `64:ff9b::/96`), 6to4 (RFC 3056, `2002::/16`) or
-/// IPv4-compatible (RFC 4291, `::/96`, without `::` and `::1`) address.
-fn embedded_v4(host: &Host) -> Option<Ipv4Addr> {
-    let Host::V6(address) = host else { return None };
-    let [s0, s1, s2, s3, s4, s5, s6, s7] = address.address().segments();
-    let (high, low) = match [s0, s1, s2, s3, s4, s5] {
-        [0x64, 0xff9b, 0, 0, 0, 0] => (s6, s7),
-        [0, 0, 0, 0, 0, 0] if (s6, s7) > (0, 1) => (s6, s7),
-        [0x2002, high, low, ..] => (high, low),
-        _ => return None,
-    };
-    Some(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)))
+/// Connecting to the unspecified address of a family connects to its loopback address, on Linux.
+fn leads_to(host: &Host) -> Vec<Host> {
+    match host {
+        Host::V4(Ipv4Addr::UNSPECIFIED) => vec![Host::V4(Ipv4Addr::LOCALHOST)],
+        Host::V6(address) if address.address().is_unspecified() => vec![Host::from(IpAddr::V6(Ipv6Addr::LOCALHOST))],
+        Host::V6(address) => embedded_v4(address.address()).into_iter().map(Host::V4).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The IPv4 addresses that an IPv6 address may stand for: NAT64 with its well-known prefix (RFC 6052, `64:ff9b::/96`) and
+/// with the local one, in each place that RFC 6052 has for a prefix this long (RFC 8215, `64:ff9b:1::/48`), translated
+/// (RFC 2765, `::ffff:0:0:0/96`), compatible (RFC 4291, `::/96`, without `::1`), 6to4 (RFC 3056, `2002::/16`), Teredo (RFC
+/// 4380, `2001::/32`, the client's address inverted), ISATAP (RFC 5214, by its last half).
+fn embedded_v4(address: Ipv6Addr) -> Vec<Ipv4Addr> {
+    let bytes = address.octets();
+    let pick = |at: [usize; 4]| Ipv4Addr::from(at.map(|at| bytes[at]));
+    let last = pick([12, 13, 14, 15]);
+    match address.segments() {
+        [0x64, 0xff9b, 1, ..] => vec![pick([6, 7, 9, 10]), pick([7, 9, 10, 11]), pick([9, 10, 11, 12]), last],
+        [0x64, 0xff9b, 0, 0, 0, 0, _, _] | [0, 0, 0, 0, 0xffff, 0, _, _] => vec![last],
+        [0, 0, 0, 0, 0, 0, high, low] if (high, low) > (0, 1) => vec![last],
+        [0x2002, ..] => vec![pick([2, 3, 4, 5])],
+        [0x2001, 0, ..] => vec![Ipv4Addr::from(!u32::from(last))],
+        [_, _, _, _, 0 | 0x200, 0x5efe, _, _] => vec![last],
+        _ => Vec::new(),
+    }
 }
 
 #[cfg(test)]

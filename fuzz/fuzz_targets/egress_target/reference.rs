@@ -217,8 +217,9 @@ fn hosts(text: &str) -> Option<Hosts> {
 
 /// Some allow matches, and no deny does, the address within an address included.
 pub fn allows(allow: &[Pattern], deny: &[Pattern], target: &Target) -> bool {
-    let inner = within(&target.host).map(|address| Target { host: Host::Address(address), port: target.port });
-    let denied = deny.iter().any(|rule| matches(rule, target) || inner.as_ref().is_some_and(|t| matches(rule, t)));
+    let to = |address| Target { host: Host::Address(address), port: target.port };
+    let inner: Vec<Target> = within(&target.host).into_iter().map(to).collect();
+    let denied = deny.iter().any(|rule| matches(rule, target) || inner.iter().any(|target| matches(rule, target)));
     !denied && allow.iter().any(|rule| matches(rule, target))
 }
 
@@ -234,20 +235,39 @@ fn matches(pattern: &Pattern, target: &Target) -> bool {
     host && (pattern.ports.0..=pattern.ports.1).contains(&target.port)
 }
 
-/// The IPv4 address that NAT64, 6to4 or a compatible address leads to.
-fn within(host: &Host) -> Option<Vec<bool>> {
-    let Host::Address(address) = host else { return None };
+/// The addresses that one leads to: loopback for the unspecified one, and what is within an IPv6 one.
+fn within(host: &Host) -> Vec<Vec<bool>> {
+    let Host::Address(address) = host else { return Vec::new() };
     if address.len() != 128 {
-        return None;
+        let mut loopback = vec![false; 32];
+        // 127.0.0.1.
+        loopback[1..8].fill(true);
+        loopback[31] = true;
+        return if address.contains(&true) { Vec::new() } else { vec![loopback] };
     }
+    let bits = |range: std::ops::Range<usize>| address[range].to_vec();
     let begins = |text: &str, size: usize| ipv6(text).is_some_and(|other| other[..size] == address[..size]);
-    if begins("64:ff9b::", 96) {
-        return Some(address[96..].to_vec());
+    if begins("::", 128) {
+        return ipv6("::1").into_iter().collect();
+    }
+    let mut found = Vec::new();
+    if begins("64:ff9b:1::", 48) {
+        // Bits 64 to 71 are no part of the address (RFC 6052).
+        found.extend([48, 56, 64].map(|start| [bits(start..64), bits(72..start + 40)].concat()));
+    }
+    if begins("64:ff9b::", 96) || begins("64:ff9b:1::", 48) || begins("::ffff:0:0:0", 96) {
+        found.push(bits(96..128));
     }
     if begins("2002::", 16) {
-        return Some(address[16..48].to_vec());
+        found.push(bits(16..48));
     }
-    // Not the unspecified address, not loopback.
-    let compatible = begins("::", 96) && !begins("::", 128) && !begins("::1", 128);
-    compatible.then(|| address[96..].to_vec())
+    if begins("2001::", 32) {
+        found.push(address[96..].iter().map(|bit| !bit).collect());
+    }
+    let isatap = ["::5efe:0:0", "::200:5efe:0:0"].iter().any(|text| ipv6(text).is_some_and(|o| o[64..96] == address[64..96]));
+    // Not loopback.
+    if begins("::", 96) && !begins("::1", 128) || isatap {
+        found.push(bits(96..128));
+    }
+    found
 }

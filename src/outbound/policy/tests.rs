@@ -55,8 +55,20 @@ fn no_other_spelling_evades_a_deny_of_the_plain_form() {
 
 #[test]
 fn a_deny_binds_the_ipv4_address_inside_an_ipv6_one_and_an_allow_does_not() {
-    let embedding =
-        ["[64:ff9b::169.254.169.254]", "[2002:a9fe:a9fe::]", "[2002:a9fe:a9fe:1:2:3:4:5]", "[::169.254.169.254]"];
+    let embedding = [
+        "[64:ff9b::169.254.169.254]",
+        "[64:ff9b:1::169.254.169.254]",
+        "[64:ff9b:1:a9fe:a9:fe00::]",
+        "[64:ff9b:1:a9:fe:a9fe::]",
+        "[64:ff9b:1:2:a9:fea9:fe00:0]",
+        "[::ffff:0:169.254.169.254]",
+        "[2002:a9fe:a9fe::]",
+        "[2002:a9fe:a9fe:1:2:3:4:5]",
+        "[2001:0:1:2:3:4:5601:5601]",
+        "[2001:db8::5efe:169.254.169.254]",
+        "[fe80::200:5efe:169.254.169.254]",
+        "[::169.254.169.254]",
+    ];
     let denying = policy(&["::/0", "0.0.0.0/0"], &["169.254.0.0/16:80"]);
     let allowing = policy(&["169.254.0.0/16"], &[]);
     for target in embedding {
@@ -67,6 +79,12 @@ fn a_deny_binds_the_ipv4_address_inside_an_ipv6_one_and_an_allow_does_not() {
     }
     for outside in [
         "[64:ff9b::1:a9fe:a9fe]",
+        "[64:ff9b:2::a9fe:a9fe]",
+        "[::fffe:0:a9fe:a9fe]",
+        "[2001:1::5601:5601]",
+        "[2001:0:1:2:3:4:a9fe:a9fe]",
+        "[2001:db8::5eff:169.254.169.254]",
+        "[2001:db8::100:5efe:a9fe:a9fe]",
         "[64:ff9c::a9fe:a9fe]",
         "[2003:a9fe:a9fe::]",
         "[::1:a9fe:a9fe]",
@@ -77,4 +95,18 @@ fn a_deny_binds_the_ipv4_address_inside_an_ipv6_one_and_an_allow_does_not() {
     let loopback_is_no_embedding = policy(&["::/0"], &["0.0.0.0/8"]);
     assert!(verdict(&loopback_is_no_embedding, "[::1]").starts_with("allowed"));
     assert!(verdict(&loopback_is_no_embedding, "[::2]").starts_with("deny"));
+}
+
+#[test]
+fn a_deny_of_loopback_binds_the_unspecified_address_which_connects_to_it() {
+    for (deny, target, other) in [("127.0.0.1:80", "0.0.0.0", "127.0.0.2"), ("[::1]:80", "[::]", "[::2]")] {
+        let denying = policy(&["0.0.0.0/0", "::/0"], &[deny]);
+        for spelling in [target, if target == "[::]" { "[0:0::0]" } else { "0" }] {
+            assert!(verdict(&denying, &format!("{spelling}:80")).starts_with("deny"), "{spelling}");
+            assert!(verdict(&denying, &format!("{spelling}:81")).starts_with("allowed"), "{spelling}: another port");
+        }
+        assert!(verdict(&denying, &format!("{other}:80")).starts_with("allowed"), "{other}");
+        let allowing = policy(&[deny.trim_end_matches(":80")], &[]);
+        assert!(verdict(&allowing, &format!("{target}:80")).starts_with("no allow"), "{target}");
+    }
 }
