@@ -360,6 +360,9 @@ pub const S3_LIST_ANSWER: usize = 8 << 20;
 /// Elements and texts in an answer of S3: thirty for each of [`S3_PAGE`] keys, four times over.
 pub const S3_NODES: u32 = 1 << 17;
 
+/// Attributes in an answer of S3, which has one: its namespace. Others write it on each of [`S3_PAGE`] keys.
+pub const S3_ATTRIBUTES: usize = 4 << 10;
+
 /// Largest error from S3 that is read: real ones have less than 1 KiB.
 pub const S3_ERROR_ANSWER: usize = 64 << 10;
 

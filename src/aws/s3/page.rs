@@ -56,10 +56,44 @@ pub fn code(bytes: &[u8]) -> Option<String> {
     ((1..=64).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric())).then(|| code.to_owned())
 }
 
-/// Without a document type, and so without entities to expand.
+/// Without a document type, and so without entities to expand; with few attributes, because the parser compares each
+/// with all others of its element, and copies each namespace to all elements within: a page of them is minutes of work.
 fn parse(text: &str) -> Option<Document<'_>> {
+    if attributes(text) > limits::S3_ATTRIBUTES {
+        return None;
+    }
     let options = ParsingOptions { allow_dtd: false, nodes_limit: limits::S3_NODES, ..ParsingOptions::default() };
     Document::parse_with_options(text.trim_start_matches('\u{feff}'), options).ok()
+}
+
+/// How many attributes there are, up to the first place where this is no XML, which the parser finds as well.
+fn attributes(text: &str) -> usize {
+    let mut count = 0;
+    let mut rest = text;
+    while let Some((_, markup)) = rest.split_once('<') {
+        let opaque = [("!--", "-->"), ("![CDATA[", "]]>"), ("?", "?>")];
+        let end = opaque.into_iter().find_map(|(start, end)| Some((markup.strip_prefix(start)?, end)));
+        rest = match end {
+            Some((within, end)) => within.split_once(end).map_or("", |(_, behind)| behind),
+            None => {
+                let mut quote = None;
+                // A value may hold `>` and `=`.
+                let end = markup.find(|c| match quote {
+                    Some(open) => {
+                        quote = quote.filter(|_| c != open);
+                        false
+                    }
+                    None => {
+                        quote = matches!(c, '"' | '\'').then_some(c);
+                        count += usize::from(c == '=');
+                        c == '>'
+                    }
+                });
+                end.map_or("", |end| &markup[end..])
+            }
+        };
+    }
+    count
 }
 
 /// The text of the child with this name; an empty one's is empty.
@@ -111,6 +145,34 @@ mod tests {
         assert!(Page::parse(b"\xff").is_err());
         assert!(Page::parse(br#"<!DOCTYPE x [<!ENTITY a "b">]><ListBucketResult>&a;</ListBucketResult>"#).is_err());
         assert!(Page::parse("<a>".repeat(100_000).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_list_of_attributes_that_would_take_minutes_to_read_is_refused() {
+        let many = |number: usize, one: &dyn Fn(usize) -> String| (0..number).map(one).collect::<String>();
+        let most = limits::S3_ATTRIBUTES;
+        let good = "<IsTruncated>false</IsTruncated>";
+        let attributes = many(most + 1, &|n| format!(" a{n}='='"));
+        let namespaces = many(most + 1, &|n| format!("<a xmlns:n{n}='{n}'>")) + &"</a>".repeat(most + 1);
+        // What could hide them from a careless look: the end of a tag in a value, quotes where they open nothing.
+        let hidden = [
+            format!("<b{attributes}/>"),
+            format!("<b x='>\"'{attributes}/>"),
+            format!("<b\n x = \">'\" {attributes}/>"),
+            format!("<!-- ' <b x=\" --><b{attributes}/>"),
+            format!("<![CDATA[ ' <b x=\"> ]]><b{attributes}/>"),
+            format!("<?x ' <b x=\"?><b{attributes}/>"),
+            format!("it's = \" <b{attributes}/>"),
+            namespaces,
+        ];
+        for bad in hidden {
+            assert!(matches!(list(&format!("{good}{bad}")), Err(S3Error::NoXml)), "{}", &bad[..60]);
+        }
+        // A store that writes its namespace on every key, and keys of nothing but what attributes are told by.
+        let keys = many(1000, &|_| format!("<Contents xmlns='x'><Key>{}</Key></Contents>", "='\"".repeat(99)));
+        assert_eq!(list(&format!("{good}{keys}")).unwrap().keys.len(), 1000);
+        // The list has one itself.
+        assert!(list(&format!("{good}<b{}/>", many(most - 1, &|n| format!(" a{n}='='")))).is_ok());
     }
 
     #[test]
