@@ -366,6 +366,13 @@ fn an_object_that_is_too_large_or_cut_short_is_not_passed_on() {
 }
 
 #[test]
+fn a_part_of_an_object_that_nobody_asked_for_is_not_passed_on_as_the_whole() {
+    let (origin, _) = scripted(|_, _| http(206, "abc"));
+    let (status, error) = Stage::new(origin.port.0, "", None).get("a").unwrap_err();
+    assert!(status == 503 && error.contains("a part of an object"), "{error}");
+}
+
+#[test]
 fn no_call_is_signed_with_credentials_that_have_ended() {
     let (origin, _) = scripted(|_, head| match field(head, "x-amz-security-token") {
         Some(token) if is_live(token) => http(200, "good"),

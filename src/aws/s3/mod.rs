@@ -157,6 +157,8 @@ impl Store {
         loop {
             let key = self.provider.credentials().map_err(S3Error::Credentials)?;
             let outcome = self.once(ask, &key, deadline).and_then(|opened| match opened.status {
+                // Nobody asks for a part of an object.
+                206 => Err(S3Error::Malformed("a part of an object")),
                 200..=299 => read(opened),
                 _ => Err(S3Error::Refused(Refusal::read(opened)?)),
             });
