@@ -1,13 +1,19 @@
 //! The KMS proxy as applications meet it: AWS's own SDKs before it, a fake AWS behind it that checks what it is sent.
 
 use std::collections::HashSet;
+use std::io::{Read, Write};
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
 use crate::api::{Answer, Connection};
 use crate::support::fake_aws::KmsOdyn;
+use crate::support::fake_host::FakeHost;
+use crate::support::imds::{Imds, field};
+use crate::support::origin::{Origin, read_head};
 use crate::support::tools::{installed, program};
+use crate::support::{Odyn, Port, TempDir};
 
 /// Asserts that a client of `tests/clients/` ran so many cases, and a closing line.
 fn assert_passed(log: &str, cases: usize) {
@@ -131,6 +137,19 @@ fn answers_and_errors_of_kms_pass_with_their_ids() {
 }
 
 #[test]
+fn a_secret_that_comes_in_the_clear_is_an_error_and_not_passed_on() {
+    let Some(kms) = started() else { return };
+    // As from a key whose policy lacks the condition, or from whoever plays KMS.
+    let answer = call(&kms, "GenerateDataKey", &json!({ "KeyId": "alias/plain", "KeySpec": "AES_256" }));
+    assert_error(&answer, 500, "KMSInternalException");
+    let body = String::from_utf8_lossy(&answer.body).into_owned();
+    assert!(!body.contains("Plaintext"), "{body}");
+    let state = kms.aws.control("state", "{}");
+    let secrets = state["secrets"].as_array().unwrap();
+    assert!(!secrets.is_empty() && secrets.iter().all(|secret| !body.contains(secret.as_str().unwrap())), "{body}");
+}
+
+#[test]
 fn expired_credentials_are_renewed_within_the_call_that_finds_out() {
     let Some(kms) = started() else { return };
     assert_eq!(call(&kms, "ListKeys", &json!({})).status, 200);
@@ -148,4 +167,56 @@ fn without_the_metadata_service_a_call_says_so_and_a_later_one_works() {
     assert!(String::from_utf8_lossy(&answer.body).contains("metadata service"), "{answer:?}");
     kms.aws.control("set", r#"{"imds_down": false}"#);
     crate::support::eventually("credentials", || (call(&kms, "ListKeys", &json!({})).status == 200).then_some(()));
+}
+
+#[test]
+fn a_secret_in_the_clear_is_not_passed_on_whatever_status_comes_with_it() {
+    let says = Arc::new(Mutex::new((0, "")));
+    let said = Arc::clone(&says);
+    let origin = Origin::serving(move |mut stream| {
+        while let Some(head) = read_head(&mut stream) {
+            let length = field(&head, "content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+            let _ = std::io::copy(&mut (&mut stream).take(length), &mut std::io::sink());
+            let (status, body) = *said.lock().unwrap();
+            let answer = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            if stream.write_all(answer.as_bytes()).is_err() {
+                return;
+            }
+        }
+    });
+    let (imds, dir, port) = (Imds::start(), TempDir::new(), Port::reserve());
+    let sections = format!(
+        "egress:\n  proxy_port: {}\n  allow: [169.254.169.254, 127.0.0.1]\nkms_proxy:\n  listen_port: {}\n  \
+         endpoints:\n    us-east-1: http://127.0.0.1:{}\n",
+        Port::reserve().0,
+        port.0,
+        origin.port.0
+    );
+    let _host = FakeHost::start(&dir.path().join("vsock"));
+    let odyn = Odyn::in_dir(dir, &sections, &[], &["/bin/sleep", "1000"], |command| {
+        command.env("AWS_EC2_METADATA_SERVICE_ENDPOINT", imds.endpoint());
+    });
+    odyn.wait_running();
+    let call = |status, body| {
+        *says.lock().unwrap() = (status, body);
+        let mut connection = Connection::to(port.0);
+        let head = format!(
+            "POST / HTTP/1.1\r\nHost: x\r\nAuthorization: {SCOPE}\r\nX-Amz-Target: TrentService.Decrypt\r\n\
+             Content-Length: 2\r\n\r\n{{}}"
+        );
+        connection.send(head.as_bytes());
+        connection.answer("POST")
+    };
+    for status in [200, 201, 299, 300, 400, 500] {
+        for body in [r#"{"Plaintext":"Z2VoZWlt"}"#, r#"{"Plaintext":["Z2VoZWlt"],"__type":"X"}"#] {
+            let answer = call(status, body);
+            assert_error(&answer, 500, "KMSInternalException");
+            assert!(!String::from_utf8_lossy(&answer.body).contains("Z2VoZWlt"), "{status} {body}: {answer:?}");
+        }
+    }
+    // An error without one passes as it is, whatever it is.
+    for body in [r#"{"__type":"X","Plaintext":""}"#, r#"{"Plaintext":null}"#, "<html>", ""] {
+        let answer = call(503, body);
+        assert_eq!((answer.status, answer.body.as_slice()), (503, body.as_bytes()));
+    }
 }

@@ -93,6 +93,7 @@ impl Proxy {
         let body = fields.replace(&["Recipient"], "Recipient", &recipient.to_string());
         let answer = self.ask(inquiry, &body)?;
         if !(200..300).contains(&answer.status) {
+            check_unopened(&answer, secret)?;
             return Ok(passed(answer));
         }
         let fields = Fields::parse(&answer.body).map_err(|_| ProxyError::Malformed)?;
@@ -211,12 +212,14 @@ struct Inquiry {
     deadline: Instant,
 }
 
-/// An answer to a caller's own recipient has nothing in the clear either.
+/// An error, or an answer to a caller's own recipient, has nothing in the clear either. An error may be anything: what is
+/// no object has no field.
 fn check_unopened(answer: &client::Answer, secret: &str) -> Result<(), ProxyError> {
-    if !(200..300).contains(&answer.status) {
-        return Ok(());
-    }
-    let fields = Fields::parse(&answer.body).map_err(|_| ProxyError::Malformed)?;
+    let fields = match Fields::parse(&answer.body) {
+        Ok(fields) => fields,
+        Err(_) if (200..300).contains(&answer.status) => return Err(ProxyError::Malformed),
+        Err(_) => return Ok(()),
+    };
     let empty = !fields.has(secret) || fields.text(secret).is_some_and(|text| text.is_empty());
     if empty { Ok(()) } else { Err(ProxyError::Unencrypted) }
 }
