@@ -71,6 +71,16 @@ fn a_simulated_document_verifies_with_its_root_and_is_printed_as_json() {
 }
 
 #[test]
+fn a_verdict_on_any_enclave_at_all_says_that_it_is_no_more() {
+    let (nsm, dir, root) = module();
+    let path = dir.path().join("doc");
+    std::fs::write(&path, nsm.attest(&request(b"n")).unwrap()).unwrap();
+    let checked = verify(&["--doc", path.to_str().unwrap(), "--root", &root]);
+    let warning = "warning: no --pcr given: an enclave made this document, but it may run any code";
+    assert!(checked.status.success() && stderr(&checked).contains(warning), "{}", stderr(&checked));
+}
+
+#[test]
 fn a_document_that_fails_a_check_is_not_printed_and_the_check_is_named() {
     let (nsm, dir, root) = module();
     let document = nsm.attest(&request(b"n")).unwrap();

@@ -44,7 +44,8 @@ pub fn run(options: &Verify) -> Result<u8, Error> {
         say(format_args!(
             "verify: warning: PCR0 is all zeroes: this enclave runs in debug mode, its host reads its console and memory"
         ));
-    } else if options.pcrs.is_empty() {
+    }
+    if options.pcrs.is_empty() {
         say(format_args!(
             "verify: warning: no --pcr given: an enclave made this document, but it may run any code; compare its PCRs"
         ));
