@@ -162,6 +162,7 @@ fn checksummed(address: &[u8]) -> String {
 pub(crate) mod tests {
     use super::*;
     use crate::nsm::AttestationRequest;
+    use std::marker::PhantomData;
     use std::sync::Mutex;
 
     /// Gives what it was told to give, in turn; attests by repeating the request.
@@ -258,5 +259,49 @@ pub(crate) mod tests {
         ] {
             assert_eq!(checksummed(&hex(&address[2..])), address);
         }
+    }
+
+    /// For a type without the trait the constant is this one; for one with it, the inherent constant of the same name.
+    trait Lacks {
+        const HAS: bool = false;
+    }
+
+    impl<T: ?Sized> Lacks for T {}
+
+    struct Printable<T: ?Sized>(PhantomData<T>);
+    struct Copyable<T: ?Sized>(PhantomData<T>);
+
+    impl<T: ?Sized + fmt::Debug> Printable<T> {
+        const HAS: bool = true;
+    }
+
+    impl<T: Clone> Copyable<T> {
+        const HAS: bool = true;
+    }
+
+    #[test]
+    fn secrets_can_be_neither_printed_nor_copied() {
+        use crate::aws::{kms::recipient::Key, sigv4::AccessKey};
+        // The test tests: what is public can be both.
+        const { assert!(Printable::<Public>::HAS && Copyable::<Public>::HAS) };
+        let printable = [Printable::<Keys>::HAS, Printable::<Key>::HAS, Printable::<AccessKey>::HAS];
+        let copyable = [Copyable::<Keys>::HAS, Copyable::<Key>::HAS, Copyable::<AccessKey>::HAS];
+        assert_eq!((printable, copyable), ([false; 3], [false; 3]));
+    }
+
+    #[test]
+    fn every_secret_is_of_a_type_that_is_wiped_when_dropped() {
+        fn wiped<T: zeroize::ZeroizeOnDrop>(_: &T) {}
+        let Keys { signing, agreement, public } = keys(&format!("{:064x}", 1), &number(1, 48));
+        wiped(&signing);
+        wiped(&agreement);
+        wiped(&agreement.diffie_hellman(&agreement.public_key()));
+        let crate::aws::sigv4::AccessKey { id, secret, token } =
+            crate::aws::sigv4::AccessKey { id: String::new(), secret: Zeroizing::default(), token: None };
+        wiped(&secret);
+        wiped(&token.unwrap_or_default());
+        let body = Zeroizing::default();
+        let request = crate::http::service::Request { method: id, target: public.address, fields: Vec::new(), body };
+        wiped(&request.body);
     }
 }

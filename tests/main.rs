@@ -19,6 +19,7 @@ mod light_client;
 mod local;
 mod nitro;
 mod pid1;
+mod promises;
 mod release;
 mod start;
 mod supervision;

@@ -43,6 +43,18 @@ fn the_enclave_reads_what_it_wrote_to_its_own_key() {
 }
 
 #[test]
+fn one_text_is_never_encrypted_alike_twice() {
+    let apis = Apis::start();
+    let key = apis.get("/v1/encryption/public_key").ok()["public_key_der"].clone();
+    let body = json!({ "plaintext": "geheim", "client_public_key": key }).to_string();
+    let sealed: Vec<_> = (0..20).map(|_| apis.post("/v1/encryption/encrypt", &body).ok()).collect();
+    for field in ["nonce", "encrypted_data"] {
+        let different: std::collections::HashSet<_> = sealed.iter().map(|answer| answer[field].as_str()).collect();
+        assert_eq!(different.len(), sealed.len(), "{field}");
+    }
+}
+
+#[test]
 fn errors_are_json_with_the_right_status() {
     let apis = Apis::start();
     assert_eq!(apis.get("/").error(404), "no such path");

@@ -4,6 +4,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import resource
 import socket
 import sys
 
@@ -31,6 +32,8 @@ report("user", (os.getuid(), os.getgid(), os.getgroups()))
 report("no_new_privs", status("NoNewPrivs"))
 report("seccomp", status("Seccomp"))
 report("oom_score_adj", open("/proc/self/oom_score_adj").read().strip())
+for limit in ("DATA", "NOFILE", "FSIZE", "CORE"):
+    report(limit, resource.getrlimit(getattr(resource, f"RLIMIT_{limit}")))
 report("descriptors", sorted(os.listdir("/proc/self/fd"))[:3])
 for family in ("AF_INET", "AF_INET6", "AF_VSOCK", "AF_NETLINK", "AF_PACKET", "AF_UNIX"):
     kind = socket.SOCK_RAW if family in ("AF_NETLINK", "AF_PACKET") else socket.SOCK_STREAM
