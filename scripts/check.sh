@@ -31,6 +31,13 @@ cargo fmt --check
 step "the unsafe fence"
 scripts/fence.sh
 
+step "the promises of SECURITY.md"
+if command -v python3 > /dev/null; then
+    scripts/promises.py
+else
+    step "no python3 on this machine: skipped"
+fi
+
 step "shell scripts"
 if command -v shellcheck > /dev/null; then
     shellcheck -x scripts/*.sh .ci/run
@@ -49,6 +56,15 @@ RUSTDOCFLAGS="-D warnings" cargo doc --locked "${features[@]}" --no-deps --docum
 if [ "$tests" = yes ]; then
     step "tests"
     cargo test --locked "${features[@]}"
+fi
+
+# Tests that no module declares are in the sources and never run. CI has built them; elsewhere they were just run.
+step "the promises' tests are among those that were built"
+if command -v python3 > /dev/null; then
+    built=$(mktemp)
+    cargo test --quiet --locked "${features[@]}" -- --list > "$built"
+    scripts/promises.py --built "$built"
+    rm -f "$built"
 fi
 
 # The development profile: the release's sources and features, before an optimiser takes anything out, without the

@@ -1,5 +1,6 @@
-//! Promises of SECURITY.md that no single folder of `src` keeps.
+//! Promises of SECURITY.md that no single folder of `src` keeps, and the scripts that hold the document to the tree.
 
+mod document;
 mod fence;
 
 use std::collections::BTreeMap;
