@@ -11,7 +11,7 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::error::{ApiError, Problem};
-use super::json::{Object, decode_base64};
+use super::json::{Object, Strict, decode_base64};
 use super::{Answer, Api};
 use crate::config::limits;
 use crate::nsm::AttestationRequest;
@@ -114,11 +114,11 @@ impl<'de> Visitor<'de> for NonceVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut nonce = None;
+        let (mut nonce, mut left) = (None, limits::API_VALUES);
         while let Some(name) = entries.next_key::<String>()? {
             if name != "nonce" {
                 entries.next_value::<IgnoredAny>()?;
-            } else if nonce.replace(entries.next_value::<Value>()?).is_some() {
+            } else if nonce.replace(entries.next_value_seed(Strict(&mut left))?).is_some() {
                 return Err(A::Error::custom("nonce: there twice"));
             }
         }

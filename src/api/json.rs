@@ -1,14 +1,16 @@
 //! Request bodies: JSON objects whose fields are taken out one by one, each with its type, until none is left.
 //!
-//! A name that stands twice in one object, at any depth, is refused: two readers could take two values.
+//! A name that stands twice in one object, at any depth, is refused: two readers could take two values. So is a body of
+//! very many values: each takes up to 300 times the memory that its text does.
 
 use std::fmt;
 
 use base64ct::{Base64, Encoding};
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::error::{ApiError, Problem};
+use crate::config::limits;
 
 /// An object, and where in the body it stands.
 #[derive(Debug)]
@@ -20,7 +22,10 @@ pub(super) struct Object {
 impl Object {
     /// A whole body.
     pub(super) fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        match serde_json::from_slice::<Strict>(body).map_err(ApiError::Json)?.0 {
+        let (mut left, mut deserializer) = (limits::API_VALUES, serde_json::Deserializer::from_slice(body));
+        let value = Strict(&mut left).deserialize(&mut deserializer).map_err(ApiError::Json)?;
+        deserializer.end().map_err(ApiError::Json)?;
+        match value {
             Value::Object(fields) => Ok(Self { place: String::new(), fields }),
             _ => Err(ApiError::Json(serde_json::Error::custom("must be a JSON object"))),
         }
@@ -118,18 +123,22 @@ pub(super) fn encode_hex(bytes: &[u8]) -> String {
     format!("0x{}", base16ct::lower::encode_string(bytes))
 }
 
-/// A JSON value without repeated names.
-pub(super) struct Strict(pub(super) Value);
+/// Reads a JSON value without repeated names, and counts it and those within, down from as many as there may be.
+pub(super) struct Strict<'a>(pub(super) &'a mut usize);
 
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(StrictVisitor).map(Self)
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        let too_many = || D::Error::custom(format_args!("more than {} values", limits::API_VALUES));
+        *self.0 = self.0.checked_sub(1).ok_or_else(too_many)?;
+        deserializer.deserialize_any(StrictVisitor(self.0))
     }
 }
 
-struct StrictVisitor;
+struct StrictVisitor<'a>(&'a mut usize);
 
-impl<'de> Visitor<'de> for StrictVisitor {
+impl<'de> Visitor<'de> for StrictVisitor<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -166,7 +175,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut values = Vec::new();
-        while let Some(Strict(value)) = items.next_element()? {
+        while let Some(value) = items.next_element_seed(Strict(self.0))? {
             values.push(value);
         }
         Ok(Value::Array(values))
@@ -174,7 +183,8 @@ impl<'de> Visitor<'de> for StrictVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut fields = Map::new();
-        while let Some((name, Strict(value))) = entries.next_entry::<String, Strict>()? {
+        while let Some(name) = entries.next_key::<String>()? {
+            let value = entries.next_value_seed(Strict(self.0))?;
             if fields.contains_key(&name) {
                 return Err(A::Error::custom(format_args!("{name}: there twice")));
             }
@@ -206,6 +216,17 @@ mod tests {
         assert!(error("{} {}").contains("trailing"));
         assert!(error(r#"{"a":1e999}"#).contains("out of range"));
         assert!(Object::parse(b"{\"a\":\"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn more_values_than_a_body_may_have_are_refused_however_they_are_nested() {
+        // The object itself, the list, and what is in it.
+        let list = |items: usize, item: &str| format!("{{\"a\":[{}{item}]}}", format!("{item},").repeat(items - 1));
+        assert!(Object::parse(list(limits::API_VALUES - 2, "1").as_bytes()).is_ok());
+        assert!(error(&list(limits::API_VALUES - 1, "1")).contains("more than 65536 values"));
+        assert!(error(&list(limits::API_VALUES / 2, "{\"b\":1}")).contains("more than 65536 values"));
+        let fields: String = (0..limits::API_VALUES).map(|n| format!("\"{n}\":0,")).collect();
+        assert!(error(&format!("{{{}}}", fields.trim_end_matches(','))).contains("more than 65536 values"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::error::{ApiError, Problem};
 use super::json::{Object, Strict};
+use crate::config::limits;
 
 /// A JSON object, apart from the field that is large.
 #[derive(Debug)]
@@ -48,7 +49,8 @@ impl Apart {
     /// Reads a whole body in which the field called `name` is large.
     pub(super) fn parse(body: &[u8], name: &'static str) -> Result<Self, ApiError> {
         let mut deserializer = serde_json::Deserializer::from_slice(body);
-        let (fields, text) = deserializer.deserialize_any(ApartVisitor { name }).map_err(ApiError::Json)?;
+        let (fields, text) =
+            deserializer.deserialize_any(ApartVisitor { name, left: limits::API_VALUES }).map_err(ApiError::Json)?;
         deserializer.end().map_err(ApiError::Json)?;
         let text = match text {
             None | Some(Found::Null) => Text::Absent,
@@ -173,6 +175,8 @@ impl<'de> Visitor<'de> for FoundVisitor {
 
 struct ApartVisitor {
     name: &'static str,
+    /// How many values the other fields may have, with all that is in them.
+    left: usize,
 }
 
 impl<'de> Visitor<'de> for ApartVisitor {
@@ -182,7 +186,7 @@ impl<'de> Visitor<'de> for ApartVisitor {
         f.write_str("a JSON object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> Result<Self::Value, A::Error> {
         let (mut fields, mut large) = (Map::new(), None);
         while let Some(name) = entries.next_key::<String>()? {
             let twice = A::Error::custom(format_args!("{name}: there twice"));
@@ -190,7 +194,7 @@ impl<'de> Visitor<'de> for ApartVisitor {
                 if large.replace(entries.next_value::<Found<'de>>()?).is_some() {
                     return Err(twice);
                 }
-            } else if fields.insert(name, entries.next_value::<Strict>()?.0).is_some() {
+            } else if fields.insert(name, entries.next_value_seed(Strict(&mut self.left))?).is_some() {
                 return Err(twice);
             }
         }
@@ -231,6 +235,8 @@ mod tests {
         }
         assert_eq!(error(r#"{"value":"","x":1}"#), "x: no such field");
         assert!(error(r#"{"value":"","value":""}"#).contains("value: there twice"));
+        let many = format!("{{\"value\":\"\",\"a\":[{}1]}}", "1,".repeat(limits::API_VALUES - 1));
+        assert!(error(&many).contains("more than 65536 values"));
         assert!(error(r#"{"value":"","a":1,"a":1}"#).contains("a: there twice"));
         assert!(error(r#"{"value":""} x"#).contains("trailing"));
         assert!(error("[]").contains("a JSON object"));

@@ -32,6 +32,10 @@ pub const TRAILER: usize = 8 << 10;
 /// Largest API request body.
 pub const API_BODY: usize = 10 << 20;
 
+/// Most values in the JSON of an API request: the access list of a transaction that takes all the gas of a block has half
+/// as many. A value's text may have two bytes, where it takes 32 in memory, and an object 600.
+pub const API_VALUES: usize = 1 << 16;
+
 /// From the end of an API request's head to the end of its body. The client is on this machine: 10 MiB take it
 /// milliseconds. As long may it take to read the answer.
 pub const API_TRANSFER: Duration = Duration::from_secs(10);

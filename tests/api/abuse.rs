@@ -159,6 +159,23 @@ fn ten_thousand_mixed_requests_leave_no_thread_no_descriptor_and_no_memory_behin
 }
 
 #[test]
+fn a_body_of_very_many_values_takes_little_more_memory_than_its_text() {
+    // A list of five million numbers took 180 MiB, and one of empty objects more, on the auxiliary API as well.
+    const MOST: u64 = 96 << 10;
+    let apis = Apis::start();
+    for (port, path, name) in [(apis.aux.0, "/v1/attestation", "nonce"), (apis.port.0, "/v1/eth/sign", "message")] {
+        for item in ["1,", "{},", "[],", "\"\","] {
+            let list = item.repeat((10 << 20) / item.len() - 10);
+            let body = format!("{{\"{name}\":[{}]}}", list.trim_end_matches(','));
+            let told = Connection::to(port).ask("POST", path, body.as_bytes()).error(400);
+            assert!(told.contains("more than 65536 values"), "{told}");
+        }
+    }
+    let peak: u64 = status_field(apis.odyn.pid(), "VmHWM").trim_end_matches(" kB").parse().unwrap();
+    assert!(peak < MOST, "{peak} KiB");
+}
+
+#[test]
 fn open_connections_do_not_delay_the_end() {
     let apis = Apis::start();
     let mut idle = apis.connect();
