@@ -59,6 +59,8 @@ def proxy_head(_):
 def egress_target(_):
     targets = ["Example.com.:443", "0x7f.1:80", "0177.0.0.1:1", "2130706433:80", "[::ffff:10.0.0.1]:80", "[::1]:8080"]
     targets += ["[64:ff9b::a9fe:a9fe]:80", "[2002:0a00:0001::]:80", "a.b.example.com:65535", "1.2.3.4:80", "x..y:1", "a_b-c:0"]
+    targets += ["[::ffff:0:a9fe:a9fe]:80", "[64:ff9b:1:a9fe:a9:fe00::]:80", "[2001::5601:5601]:80", "[fe80::5efe:a9fe:a9fe]:80"]
+    targets += ["0:443", "[::]:443"]
     rules = "+**\n+::/0\n+0.0.0.0/0:80-90\n+[fd00::/8]:443\n+*.example.com\n+**.example.com:443\n+1.2.3.4\n"
     rules += "-10.0.0.0/8\n-169.254.169.254\n-example.com:8000-8010\n-::ffff:10.0.0.0/104\n-[::1]:443"
     for target in targets:

@@ -264,7 +264,8 @@ fn within(host: &Host) -> Vec<Vec<bool>> {
     if begins("2001::", 32) {
         found.push(address[96..].iter().map(|bit| !bit).collect());
     }
-    let isatap = ["::5efe:0:0", "::200:5efe:0:0"].iter().any(|text| ipv6(text).is_some_and(|o| o[64..96] == address[64..96]));
+    let isatap =
+        ["::5efe:0:0", "::200:5efe:0:0"].iter().any(|text| ipv6(text).is_some_and(|o| o[64..96] == address[64..96]));
     // Not loopback.
     if begins("::", 96) && !begins("::1", 128) || isatap {
         found.push(bits(96..128));
