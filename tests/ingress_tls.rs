@@ -6,8 +6,14 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion, version};
 
 use crate::support::certificates::Certificates;
 use crate::support::fake_host::splice;
@@ -230,6 +236,48 @@ fn a_client_that_leaves_without_saying_so_is_not_taken_to_be_done() {
     assert!(broken, "a truncated stream ended cleanly");
     // What came before is not lost with it.
     assert!(text == "part of a message" || text.is_empty(), "{text:?}");
+}
+
+/// A client by hand, its handshake done.
+fn client(site: &Site, version: &'static SupportedProtocolVersion) -> StreamOwned<ClientConnection, UnixStream> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(&site.ca).unwrap()).unwrap();
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder.with_protocol_versions(&[version]).unwrap();
+    let config = builder.with_root_certificates(roots).with_no_client_auth();
+    let session = ClientConnection::new(Arc::new(config), ServerName::try_from("site.test").unwrap()).unwrap();
+    let mut stream = StreamOwned::new(session, site.odyn.connect(site.port.0));
+    while stream.conn.is_handshaking() {
+        stream.conn.complete_io(&mut stream.sock).unwrap();
+    }
+    stream
+}
+
+#[test]
+fn an_end_that_arrived_together_with_the_last_bytes_was_never_passed_on() {
+    let site = Site::start(|mut stream| {
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).unwrap();
+        stream.write_all(&all).unwrap();
+    });
+    for version in [&version::TLS12, &version::TLS13] {
+        // A buffer that is filled to its end, one that is not, and more than the application's socket holds at once.
+        for size in [2 << 10, 100, 5 << 20] {
+            let mut stream = client(&site, version);
+            let sent = vec![b'x'; size];
+            let (last, before) = sent.split_last_chunk::<100>().map(|(before, last)| (last, before)).unwrap();
+            stream.write_all(before).unwrap();
+            stream.conn.writer().write_all(last).unwrap();
+            stream.conn.send_close_notify();
+            let mut both = Vec::new();
+            stream.conn.write_tls(&mut both).unwrap();
+            stream.sock.write_all(&both).unwrap();
+            // The socket stays open: it is TLS that ends here.
+            let mut back = Vec::new();
+            stream.read_to_end(&mut back).unwrap();
+            assert!(back == sent, "{} of {size} bytes came back, {version:?}", back.len());
+        }
+    }
 }
 
 fn site_sees_connection(site: &Site) {

@@ -21,6 +21,8 @@ pub struct TlsEnd {
     incoming: Incoming,
     /// Decrypted bytes the session holds.
     plaintext: usize,
+    /// The client has ended its stream, or broken it. The socket may stay silent about that, so no poll tells.
+    over: bool,
     /// The stream towards the client has been ended; what remains is to say so on the socket once all is flushed.
     finishing: bool,
 }
@@ -41,7 +43,8 @@ impl TlsEnd {
     pub fn accept(socket: Socket, config: &Arc<ServerConfig>, deadline: Instant) -> io::Result<Self> {
         let mut session = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
         session.set_buffer_limit(Some(limits::PUMP_BUFFER));
-        let mut end = Self { socket, session, incoming: Incoming::default(), plaintext: 0, finishing: false };
+        let incoming = Incoming::default();
+        let mut end = Self { socket, session, incoming, plaintext: 0, over: false, finishing: false };
         while end.session.is_handshaking() {
             if end.session.wants_write() {
                 if !end.flush()? {
@@ -64,14 +67,20 @@ impl TlsEnd {
 
     /// Takes ciphertext from the socket and decrypts it. 0 when the client closed the connection.
     fn receive(&mut self) -> io::Result<usize> {
-        self.incoming.fill(&self.socket)?;
-        let taken = self.session.read_tls(&mut self.incoming)?;
+        let mut taken = 0;
+        // A session that failed takes no more, and says why again.
+        if !self.over {
+            self.incoming.fill(&self.socket)?;
+            taken = self.session.read_tls(&mut self.incoming)?;
+        }
         match self.session.process_new_packets() {
             Ok(state) => {
                 self.plaintext = state.plaintext_bytes_to_read();
+                self.over = state.peer_has_closed();
                 Ok(taken)
             }
             Err(e) => {
+                self.over = true;
                 // An alert tells the client why; whether it gets there is the client's concern.
                 let _ = self.flush();
                 Err(io::Error::new(io::ErrorKind::InvalidData, e))
@@ -86,7 +95,7 @@ impl End for TlsEnd {
     }
 
     fn holds_input(&self) -> bool {
-        self.plaintext > 0 || !self.incoming.is_empty()
+        self.plaintext > 0 || self.over || !self.incoming.is_empty()
     }
 
     /// As many records as there are and fit: each by itself would be a round of the tunnel's.
