@@ -33,9 +33,9 @@ def cargo(*words):
     return subprocess.run(["cargo", *words], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def tree(target, features):
+def tree(target, features, edges="normal"):
     """The crates as (name, version), what each uses directly, and which are procedural macros. The first is the root."""
-    printed = cargo("tree", "--locked", "-e", "normal", "--no-default-features", "--features", features, "--target",
+    printed = cargo("tree", "--locked", "-e", edges, "--no-default-features", "--features", features, "--target",
                     target, "--prefix", "depth", "--format", " {p}")
     uses, macros, above = {}, set(), []
     for line in printed.splitlines():

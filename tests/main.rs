@@ -23,6 +23,7 @@ mod promises;
 mod release;
 mod start;
 mod supervision;
+mod supply_chain;
 mod support;
 mod transport;
 mod verify;
