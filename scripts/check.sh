@@ -45,6 +45,22 @@ else
     step "no shellcheck on this machine: skipped"
 fi
 
+step "what the enclave's odyn is made of"
+if command -v python3 > /dev/null; then
+    scripts/tcb.py --check
+else
+    step "no python3 on this machine: skipped"
+fi
+
+step "licences, sources, duplicates and advisories"
+status=0
+scripts/deny.sh || status=$?
+case $status in
+    0) ;;
+    77) step "no cargo-deny on this machine: SKIPPED" ;;
+    *) fail "scripts/deny.sh" ;;
+esac
+
 step "clippy, every target"
 cargo clippy --locked "${features[@]}" --all-targets -- -D warnings
 step "clippy, the enclave's release build"
