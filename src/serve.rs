@@ -18,6 +18,7 @@ use crate::config::limits;
 use crate::report::logger::Throttle;
 use crate::sync::{lock, wait};
 use crate::sys::event::Event;
+use crate::sys::memory;
 use crate::sys::poll::{Entry, Interest, poll};
 use crate::sys::socket::Socket;
 use crate::transport::Listener;
@@ -222,6 +223,7 @@ impl<F: Fn(Socket) + Send + Sync + 'static> Crew<F> {
             return Ok(());
         }
         drop(calls);
+        memory::room_for_thread(limits::THREAD_STACK)?;
         let crew = Arc::clone(self);
         thread_builder(&self.name).spawn(move || crew.serve(call)).map(drop)
     }
@@ -307,5 +309,41 @@ impl Gates {
         let deadline = Instant::now() + patience;
         self.0.iter().for_each(|gate| gate.close());
         self.0.iter().map(|gate| gate.wait_idle(deadline)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn a_panic_ends_its_connection_and_makes_room_for_the_next() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let gate = Gate::new(1).unwrap();
+        spawn("clumsy", Listener::Tcp(listener), &gate, |socket| {
+            let mut byte = [0];
+            socket.read_exact_until(&mut byte, Instant::now() + limits::FRAME).unwrap();
+            assert_ne!(byte, *b"p", "expected by this test");
+            socket.write_all_until(&byte, Instant::now() + limits::FRAME).unwrap();
+        })
+        .unwrap();
+        let ask = |byte: &[u8]| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.set_read_timeout(Some(limits::FRAME)).unwrap();
+            stream.write_all(byte).unwrap();
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).unwrap();
+            answer
+        };
+        for _ in 0..20 {
+            assert_eq!(ask(b"p"), b"");
+        }
+        assert_eq!(ask(b"x"), b"x");
+        gate.close();
+        assert_eq!(gate.wait_idle(Instant::now() + limits::FRAME), 0);
     }
 }

@@ -12,6 +12,7 @@ use super::backoff;
 use super::credentials::CredentialsError;
 use crate::config::limits;
 use crate::sync::{lock, wait};
+use crate::sys::memory;
 
 type Fetch<T> = dyn Fn() -> Result<Fetched<T>, CredentialsError> + Send + Sync;
 
@@ -128,7 +129,7 @@ impl<T: Send + Sync + 'static> Flight<T> {
     fn start(&self, state: &mut State<T>) {
         let shared = Arc::clone(&self.0);
         let named = std::thread::Builder::new().name(shared.what.to_owned()).stack_size(limits::API_STACK);
-        match named.spawn(move || shared.fetch()) {
+        match memory::room_for_thread(limits::API_STACK).and_then(|()| named.spawn(move || shared.fetch())) {
             Ok(_) => state.fetching = true,
             Err(e) => state.failed(self.0.what, CredentialsError::Thread(e)),
         }

@@ -44,6 +44,10 @@ pub const API_TRANSFER: Duration = Duration::from_secs(10);
 /// would go beyond is answered with 503.
 pub const API_HELD: usize = 64 << 20;
 
+/// How often a body may be copied while it is answered: parsed, sealed, in hexadecimal, in JSON. There must be room for as
+/// much before that begins, or the answer is 503.
+pub const API_COPIES: usize = 8;
+
 /// Threads that serve one API's requests. The work is a few milliseconds of arithmetic or a turn at the NSM, which takes
 /// one caller at a time; enclaves have two to four CPUs.
 pub const API_HANDLERS: usize = 4;
@@ -115,6 +119,10 @@ pub const VSOCK_WRITE: usize = 28 << 10;
 
 /// Stack of a connection's thread. The deepest use is a TLS handshake, measured well below half of this.
 pub const THREAD_STACK: usize = 128 << 10;
+
+/// What must be left for a thread to be started and for a large buffer to be had: what is allocated in small pieces, by this
+/// connection and all others, cannot be refused, and comes to less than this between two looks.
+pub const HEADROOM: usize = 1 << 20;
 
 /// How long a connection's thread waits for another connection when its own has ended, before it ends too: across the
 /// gaps between a client's requests, but not the memory of a busy minute for the rest of the hour.
