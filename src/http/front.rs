@@ -23,6 +23,8 @@ pub(super) struct Front {
     handlers: Vec<Handlers>,
     answers: Arc<Answers>,
     next_id: u64,
+    /// When to accept again: accepting has failed, or this has passed.
+    accept_from: Instant,
     troubles: Throttle,
 }
 
@@ -34,8 +36,8 @@ impl Front {
         handlers: Vec<Handlers>,
         answers: Arc<Answers>,
     ) -> Self {
-        let (clients, troubles) = (Vec::new(), Throttle::default());
-        Self { service, listener, gate, clients, handlers, answers, next_id: 0, troubles }
+        let (clients, accept_from, troubles) = (Vec::new(), Instant::now(), Throttle::default());
+        Self { service, listener, gate, clients, handlers, answers, next_id: 0, accept_from, troubles }
     }
 
     /// Until the gate is closed and the last client is through.
@@ -61,7 +63,9 @@ impl Front {
     fn wait(&mut self, open: bool) {
         let now = Instant::now();
         // Without room, connections wait in the kernel's backlog. Nobody but this thread makes room or takes it.
-        let wanted = if open && self.gate.has_room() { Interest::READ } else { Interest::default() };
+        let pause = self.accept_from.saturating_duration_since(now);
+        let accepting = open && pause.is_zero() && self.gate.has_room();
+        let wanted = if accepting { Interest::READ } else { Interest::default() };
         // A closed gate stays readable.
         let closed = if open { Interest::READ } else { Interest::default() };
         let mut entries = vec![
@@ -75,7 +79,8 @@ impl Front {
         let timeout = if self.clients.iter().any(|client| client.has_request(Work::Immediate)) {
             Some(Duration::ZERO)
         } else {
-            self.clients.iter().map(|client| client.deadline.saturating_duration_since(now)).min()
+            let pause = Some(pause).filter(|pause| !pause.is_zero());
+            self.clients.iter().map(|client| client.deadline.saturating_duration_since(now)).chain(pause).min()
         };
         if let Err(e) = poll(&mut entries, timeout) {
             self.troubles.warn(format_args!("{}: waiting for requests failed: {e}", self.service.name()));
@@ -135,7 +140,8 @@ impl Front {
     }
 
     fn accept(&mut self) {
-        loop {
+        // Those who are in are not made to wait.
+        while self.accept_from <= Instant::now() {
             let Some(pass) = self.gate.try_enter() else { return };
             match self.listener.accept() {
                 Ok(socket) => {
@@ -145,7 +151,7 @@ impl Front {
                 Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => return,
                 Err(e) => {
                     self.troubles.warn(format_args!("{}: accepting failed: {e}", self.service.name()));
-                    std::thread::sleep(limits::ACCEPT_PAUSE);
+                    self.accept_from = Instant::now() + limits::ACCEPT_PAUSE;
                     return;
                 }
             }
