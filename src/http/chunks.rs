@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::io;
 
+use super::peer::reserve;
+
 /// Pieces smaller than this are put together: a client that sends byte by byte must not cost a piece each. Large enough
 /// for allocators to give each back to the kernel when it is let go of, not when all are.
 const PIECE: usize = 256 << 10;
@@ -21,13 +23,20 @@ impl Chunks {
     }
 
     /// Adds bytes at the end.
-    pub(super) fn push(&mut self, mut bytes: Vec<u8>) {
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub(super) fn push(&mut self, mut bytes: Vec<u8>) -> io::Result<()> {
         self.length += bytes.len();
         match self.pieces.back_mut() {
-            Some(last) if last.len() + bytes.len() <= PIECE => last.append(&mut bytes),
+            Some(last) if last.len() + bytes.len() <= PIECE => {
+                reserve(last, bytes.len())?;
+                last.append(&mut bytes);
+            }
             _ if bytes.is_empty() => {}
             _ => self.pieces.push_back(bytes),
         }
+        Ok(())
     }
 
     /// Takes the first piece.
@@ -38,15 +47,19 @@ impl Chunks {
     }
 
     /// All of it in one piece; each of those it was in is freed before the next is copied.
-    pub(super) fn join(mut self) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub(super) fn join(mut self) -> io::Result<Vec<u8>> {
         if self.pieces.len() == 1 {
-            return self.pop().unwrap_or_default();
+            return Ok(self.pop().unwrap_or_default());
         }
-        let mut whole = Vec::with_capacity(self.length);
+        let mut whole = Vec::new();
+        whole.try_reserve_exact(self.length).map_err(|_| io::ErrorKind::OutOfMemory)?;
         while let Some(piece) = self.pop() {
             whole.extend_from_slice(&piece);
         }
-        whole
+        Ok(whole)
     }
 }
 
@@ -55,10 +68,11 @@ impl io::Write for Chunks {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self.pieces.back_mut() {
             Some(last) if last.len() + bytes.len() <= PIECE => {
+                reserve(last, bytes.len())?;
                 last.extend_from_slice(bytes);
                 self.length += bytes.len();
             }
-            _ => self.push(bytes.to_owned()),
+            _ => self.push(bytes.to_owned())?,
         }
         Ok(bytes.len())
     }
@@ -70,9 +84,8 @@ impl io::Write for Chunks {
 
 impl From<Vec<u8>> for Chunks {
     fn from(bytes: Vec<u8>) -> Self {
-        let mut chunks = Self::default();
-        chunks.push(bytes);
-        chunks
+        let length = bytes.len();
+        Self { pieces: VecDeque::from([bytes]), length }
     }
 }
 
@@ -84,9 +97,9 @@ mod tests {
     #[test]
     fn bytes_come_out_as_they_went_in_and_single_ones_share_a_piece() {
         let mut chunks = Chunks::from(vec![0; PIECE]);
-        (0..100).for_each(|byte| chunks.push(vec![byte]));
-        chunks.push(vec![7; PIECE]);
-        chunks.push(Vec::new());
+        (0..100).for_each(|byte| chunks.push(vec![byte]).unwrap());
+        chunks.push(vec![7; PIECE]).unwrap();
+        chunks.push(Vec::new()).unwrap();
         assert_eq!(chunks.write(&[8; 3]).unwrap(), 3);
         assert_eq!(chunks.write(&[8; 2]).unwrap(), 2);
         assert_eq!(chunks.len(), 2 * PIECE + 105);

@@ -10,11 +10,12 @@ use zeroize::Zeroizing;
 use super::body::Follower;
 use super::chunks::Chunks;
 use super::head::{Framing, HeadError, RequestHead, Scanner, Version};
-use super::peer::Peer;
-use super::server::{announce_close, refusal};
+use super::peer::{Peer, WINDOW, reserve};
+use super::server::{NO_ROOM, announce_close, refusal};
 use super::service::{Plan, Request, Service, Work};
 use crate::config::limits;
 use crate::serve::Pass;
+use crate::sys::memory;
 use crate::sys::poll::Interest;
 use crate::sys::socket::Socket;
 
@@ -115,7 +116,13 @@ impl Client {
         match &mut self.state {
             State::Head(_) | State::Body(_) => {
                 let begun = !self.peer.input.is_empty();
-                self.peer.receive()?;
+                match self.peer.receive() {
+                    Err(e) if e.kind() == io::ErrorKind::OutOfMemory => {
+                        self.refuse_room();
+                        return Ok(());
+                    }
+                    received => drop(received?),
+                }
                 if !begun && !self.peer.input.is_empty() && matches!(self.state, State::Head(_)) {
                     self.deadline = self.deadline.min(Instant::now() + limits::HEADER_READ);
                 }
@@ -263,8 +270,8 @@ impl Client {
         };
         if upload.chunked {
             upload.length += more;
-        } else {
-            upload.data.push(self.peer.take(more));
+        } else if upload.data.push(self.peer.take(more)).is_err() {
+            return self.refuse_room();
         }
         let (plan, done) = (upload.plan, upload.follower.is_done());
         // Chunked, and counted with its framing.
@@ -279,9 +286,13 @@ impl Client {
         }
         let State::Body(upload) = std::mem::replace(&mut self.state, State::Gone) else { return };
         let body = if upload.chunked {
-            let Some(data) = dechunk(&self.peer.take(upload.length)) else {
+            let mut data = Vec::new();
+            if reserve(&mut data, upload.length).is_err() {
+                return self.refuse_room();
+            }
+            if dechunk(&self.peer.take(upload.length), &mut data).is_none() {
                 return self.refuse(400, "body: malformed chunk");
-            };
+            }
             Chunks::from(data)
         } else {
             upload.data
@@ -296,6 +307,10 @@ impl Client {
             }
             None => self.refuse(400, "request: a character beyond ASCII in a field that is needed"),
         }
+    }
+
+    fn refuse_room(&mut self) {
+        self.refuse(503, NO_ROOM);
     }
 
     fn refuse_size(&mut self, plan: Plan) {
@@ -332,23 +347,28 @@ impl Whole {
     }
 
     /// With the body in one piece.
-    pub(super) fn into_request(self) -> Request {
+    ///
+    /// # Errors
+    /// `OutOfMemory`, also when there is room for the body but not for what becomes of it ([`limits::API_COPIES`]).
+    pub(super) fn into_request(self) -> io::Result<Request> {
         let Self { method, target, fields, body, plan, .. } = self;
-        let body = if plan.work == Work::Immediate { Vec::new() } else { body.join() };
-        Request { method, target, fields, body: Zeroizing::new(body) }
+        let body = if plan.work == Work::Immediate { Chunks::default() } else { body };
+        if body.len() > WINDOW {
+            memory::room_for(body.len().saturating_mul(limits::API_COPIES))?;
+        }
+        Ok(Request { method, target, fields, body: Zeroizing::new(body.join()?) })
     }
 }
 
-/// The data of a chunked body whose framing was followed to its end.
-fn dechunk(mut bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut data = Vec::new();
+/// Adds to `data` that of a chunked body whose framing was followed to its end. `None` when it was not.
+fn dechunk(mut bytes: &[u8], data: &mut Vec<u8>) -> Option<()> {
     loop {
         let end = bytes.iter().position(|b| *b == b'\n')?;
         let (line, rest) = bytes.split_at_checked(end + 1)?;
         let digits = line.split(|b| matches!(b, b';' | b'\r')).next()?;
         let size = usize::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
         if size == 0 {
-            return Some(data);
+            return Some(());
         }
         let (chunk, rest) = rest.split_at_checked(size)?;
         data.extend_from_slice(chunk);

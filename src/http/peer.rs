@@ -4,6 +4,7 @@ use std::io;
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
+use crate::sys::memory;
 use crate::sys::socket::Socket;
 
 /// How much is read at once, and how much may wait to be sent before reading pauses.
@@ -12,6 +13,19 @@ pub const WINDOW: usize = 32 << 10;
 /// How long a connection that is being closed is read from, so that its peer gets to see the last answer: closing with
 /// unread bytes resets the connection and may destroy the answer on its way.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// Makes room for `more` bytes at the end of `buffer`. What is no larger than a head and a window of a body is not asked
+/// about: there was room for it when the connection was taken.
+///
+/// # Errors
+/// `OutOfMemory`, where an allocation that nobody asked about would end the process.
+pub(super) fn reserve(buffer: &mut Vec<u8>, more: usize) -> io::Result<()> {
+    let length = buffer.len() + more;
+    if length > buffer.capacity() && length > 2 * WINDOW {
+        memory::room_for(length.max(2 * buffer.capacity()))?;
+    }
+    buffer.try_reserve(more).map_err(|_| io::ErrorKind::OutOfMemory.into())
+}
 
 /// One side of an exchange.
 #[derive(Debug)]
@@ -36,9 +50,10 @@ impl Peer {
     /// Adds what is there to `input`. True when anything changed.
     ///
     /// # Errors
-    /// When the connection is broken.
+    /// When the connection is broken; `OutOfMemory` when it is not, but there is no room for more.
     pub fn receive(&mut self) -> io::Result<bool> {
         let old = self.input.len();
+        reserve(&mut self.input, WINDOW)?;
         self.input.resize(old + WINDOW, 0);
         let result = self.socket.read(&mut self.input[old..]);
         self.input.truncate(old + *result.as_ref().unwrap_or(&0));

@@ -35,11 +35,14 @@ pub fn spawn(service: &Arc<dyn Service>, listener: Listener, gate: &Arc<Gate>) -
     thread_builder(service.name()).spawn(move || front.run()).map(drop)
 }
 
+/// Why a request is refused for want of memory.
+pub(super) const NO_ROOM: &str = "not enough memory for this request; try again";
+
 /// The answer to a whole request, as bytes. A panic ends nothing but this request.
 pub(super) fn answer(service: &dyn Service, request: Whole) -> Chunks {
     let is_head = request.is_head();
     let answered = catch_unwind(AssertUnwindSafe(|| {
-        let request = request.into_request();
+        let request = request.into_request()?;
         // Not with its query, which may be somebody's.
         let what = log::log_enabled!(log::Level::Debug).then(|| format!("{} {}", request.method, request.path()));
         let answer = service.answer(request);
@@ -48,12 +51,18 @@ pub(super) fn answer(service: &dyn Service, request: Whole) -> Chunks {
         }
         written(answer, is_head)
     }));
-    answered.unwrap_or_else(|_| written(service.refusal(503, "a defect in odyn; its log names the place"), is_head))
+    let reason = match answered {
+        Ok(Ok(bytes)) => return bytes,
+        // The only way in which memory fails to take something.
+        Ok(Err(_)) => NO_ROOM,
+        Err(_) => "a defect in odyn; its log names the place",
+    };
+    written(service.refusal(503, reason), is_head).unwrap_or_default()
 }
 
 /// An answer of the front's own, as bytes. The connection ends with it.
 pub(super) fn refusal(answer: Answer) -> Vec<u8> {
-    let mut bytes = written(answer, false).pop().unwrap_or_default();
+    let mut bytes = written(answer, false).unwrap_or_default().pop().unwrap_or_default();
     announce_close(&mut bytes);
     bytes
 }
@@ -66,11 +75,13 @@ pub(super) fn announce_close(answer: &mut Vec<u8>) {
 }
 
 /// An answer as bytes; to a request for its head alone, without its body.
-fn written(answer: Answer, is_head: bool) -> Chunks {
+///
+/// # Errors
+/// `OutOfMemory`: a body's reader cannot fail.
+fn written(answer: Answer, is_head: bool) -> io::Result<Chunks> {
     let mut bytes = Chunks::default();
-    // Memory takes everything, and a body's reader cannot fail.
-    let _ = response(answer).raw_print(&mut bytes, (1, 1).into(), &[], is_head, None);
-    bytes
+    response(answer).raw_print(&mut bytes, (1, 1).into(), &[], is_head, None)?;
+    Ok(bytes)
 }
 
 fn response(answer: Answer) -> Response<Box<dyn Read + Send>> {
