@@ -1,4 +1,4 @@
-//! Moments in UTC as text: RFC 3339 both ways, and the compact form of ISO 8601 that AWS signatures use.
+//! Moments in UTC as text: RFC 3339 both ways, the compact form of ISO 8601 that AWS signatures use, and HTTP's.
 //!
 //! The Gregorian calendar on whole seconds and nothing else: no time zones, no leap seconds, no clock.
 
@@ -47,6 +47,20 @@ impl Utc {
     #[must_use]
     pub fn compact(self) -> String {
         self.to_string().replace(['-', ':'], "")
+    }
+
+    /// As HTTP's `Date` has it (RFC 9110 section 5.6.7): `Mon, 23 Nov 2026 09:45:58 GMT`.
+    #[must_use]
+    pub fn http(self) -> String {
+        const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        // 1970 began on a Thursday.
+        const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+        let (year, month, day) = civil(self.seconds / DAY);
+        let of_day = self.seconds % DAY;
+        let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+        let weekday = WEEKDAYS[(self.seconds / DAY % 7) as usize];
+        let month = MONTHS[(month as usize).saturating_sub(1) % 12];
+        format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
     }
 }
 
@@ -143,6 +157,15 @@ mod tests {
             assert_eq!((utc.to_string().as_str(), Utc::parse(text)), (text, Some(utc)));
         }
         assert_eq!(Utc::from(UNIX_EPOCH + Duration::from_secs(1_795_427_158)).compact(), "20261123T094558Z");
+    }
+
+    #[test]
+    fn http_has_weekdays_and_months_by_name() {
+        let http = |text| Utc::parse(text).unwrap().http();
+        // RFC 9110's own example.
+        assert_eq!(http("1994-11-06T08:49:37Z"), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(http("1970-01-01T00:00:00Z"), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(http("9999-12-31T23:59:59Z"), "Fri, 31 Dec 9999 23:59:59 GMT");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::Shutdown;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -107,7 +108,13 @@ impl Client {
 
     /// Goes on after `poll` said that it could. `full`: no more bytes may be held.
     pub(super) fn proceed(&mut self, full: bool) {
-        if self.try_proceed(full).is_err() {
+        self.guarded(|client| client.try_proceed(full));
+    }
+
+    /// Takes a step that may fail. A panic ends this connection, too, and nothing else: all others are on the same thread.
+    fn guarded(&mut self, step: impl FnOnce(&mut Self) -> io::Result<()>) {
+        let taken = catch_unwind(AssertUnwindSafe(|| step(self)));
+        if !matches!(taken, Ok(Ok(()))) {
             self.state = State::Gone;
         }
     }
@@ -157,8 +164,8 @@ impl Client {
     pub(super) fn expire(&mut self) {
         match self.state {
             State::Head(_) if self.peer.input.is_empty() => self.state = State::Gone,
-            State::Head(_) | State::Body(_) => self.refuse(408, "the request did not arrive in time"),
-            State::Ready(_) | State::Handled { .. } => self.refuse(503, "no answer in time; try again"),
+            State::Head(_) | State::Body(_) => self.refuse_late(408, "the request did not arrive in time"),
+            State::Ready(_) | State::Handled { .. } => self.refuse_late(503, "no answer in time; try again"),
             State::Answering { .. } | State::Lingering | State::Gone => self.state = State::Gone,
         }
     }
@@ -186,7 +193,10 @@ impl Client {
     pub(super) fn answer(&mut self, mut rest: Chunks) {
         // It may have been told in the meantime that none came in time.
         let State::Handled { close, transfer } = self.state else { return };
-        let mut first = rest.pop().unwrap_or_default();
+        let Some(mut first) = rest.pop() else {
+            self.state = State::Gone;
+            return;
+        };
         if close {
             announce_close(&mut first);
         }
@@ -307,6 +317,13 @@ impl Client {
             }
             None => self.refuse(400, "request: a character beyond ASCII in a field that is needed"),
         }
+    }
+
+    fn refuse_late(&mut self, status: u16, reason: &str) {
+        self.guarded(|client| {
+            client.refuse(status, reason);
+            Ok(())
+        });
     }
 
     fn refuse_room(&mut self) {
