@@ -3,8 +3,8 @@
 # light client, whose dependencies take some minutes more to build, with ODYN_TEST_HELIOS=1.
 #
 # The clients go into a folder of their own, $ODYN_TEST_TOOLS or target/test-tools, from the versions pinned in
-# tests/clients/; nothing is installed elsewhere, except that root on Debian gets a missing curl, go, node, npm, openssl
-# or python3 by apt-get. The second run finds everything there and starts the tests at once.
+# tests/clients/; nothing is installed elsewhere, except that root on Debian gets a missing curl, go, node, npm, openssl,
+# python3 or slowhttptest by apt-get. The second run finds everything there and starts the tests at once.
 #
 # How a test finds them, in $ODYN_TEST_TOOLS (absolute):
 #
@@ -17,10 +17,13 @@
 #   bin/go_client           tests/clients/go_client.go, built
 #   node_modules/           undici, ethers, cborg and AWS's SDK; a client is told the folder or finds it by the variable:
 #                           node tests/clients/undici_client.mjs ...
-#   curl, go, node, openssl on PATH
+#   curl, go, node, openssl, slowhttptest on PATH
 #
 # $ODYN_TEST_REQUIRE=1 makes a test that would skip for want of a tool fail instead, =all one that wants root too. Plain
 # `cargo test` sets neither: those tests then say what they skipped. ODYN_TEST_TOOLS_ONLY=1 stops before the tests.
+#
+# ODYN_TEST_FAULTS=long repeats the faults of tests/faults/ so often that it takes some minutes:
+# ODYN_TEST_FAULTS=long scripts/test.sh --test main faults:: -- --nocapture. It also prints what each of them came to.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -43,6 +46,7 @@ machine_tools() {
     command -v npm > /dev/null || missing+=(npm)
     command -v flock > /dev/null || missing+=(util-linux)
     command -v go > /dev/null || missing+=(golang-go)
+    command -v slowhttptest > /dev/null || missing+=(slowhttptest)
     python3 -c 'import ensurepip, venv' 2> /dev/null || missing+=(python3 python3-venv)
     [ "${#missing[@]}" -gt 0 ] || return 0
     if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then

@@ -11,6 +11,7 @@ mod console;
 mod egress;
 mod egress_clients;
 mod eif;
+mod faults;
 mod host;
 mod ingress;
 mod ingress_tls;

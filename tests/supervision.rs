@@ -1,6 +1,6 @@
 //! `src/app`: the application's life and what odyn owes it as its parent.
 
-mod child;
+pub mod child;
 mod exits;
 mod orphans;
 mod signals;
