@@ -138,6 +138,10 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Connections waiting to be accepted on the UNIX-socket transport, as many as `listen(2)` keeps for the others.
 pub const BACKLOG: usize = 128;
 
+/// Connections waiting to be accepted on a TCP port, if the kernel allows as many. With std's 128 a burst has the kernel
+/// drop what comes next, whoever sends it, who tries again after a second, then after three.
+pub const TCP_BACKLOG: i32 = 4096;
+
 /// Open descriptors odyn asks for: two for each of [`MAX_CONNECTIONS`] at a dozen listeners, and then some.
 pub const DESCRIPTORS: u64 = 1 << 16;
 

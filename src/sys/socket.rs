@@ -67,6 +67,15 @@ fn try_loopback(port: u16, patience: Duration) -> io::Result<Socket> {
     Ok(Socket::from(stream))
 }
 
+/// Lets so many connections wait at a listening socket, or as many as the kernel allows (`net.core.somaxconn`).
+///
+/// # Errors
+/// When it does not listen.
+pub fn deepen_backlog(listener: BorrowedFd<'_>, waiting: i32) -> io::Result<()> {
+    // SAFETY: listen takes no pointers; on a socket that listens already it only changes the number.
+    super::check(unsafe { libc::listen(listener.as_raw_fd(), waiting) }).map(drop)
+}
+
 /// A connected stream socket that never blocks.
 #[derive(Debug)]
 pub struct Socket {

@@ -21,7 +21,8 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 #[cfg(feature = "sim")]
 use std::sync::Arc;
 
-use crate::sys::socket::Socket;
+use crate::config::limits;
+use crate::sys::socket::{Socket, deepen_backlog};
 use crate::sys::vsock;
 
 /// The enclave's end.
@@ -98,6 +99,7 @@ impl Listener {
     /// `AddrInUse` when the port is taken, `AddrNotAvailable` when this machine has no such address.
     pub fn tcp(address: std::net::IpAddr, port: u16) -> io::Result<Self> {
         let listener = TcpListener::bind((address, port))?;
+        deepen_backlog(listener.as_fd(), limits::TCP_BACKLOG)?;
         listener.set_nonblocking(true)?;
         Ok(Self::Tcp(listener))
     }
