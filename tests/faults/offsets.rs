@@ -163,17 +163,16 @@ fn clients_that_close_at_any_byte_of_anything_leave_nothing_behind() {
     let before = field.resources();
     let begun = Instant::now();
     let mut count = 0;
-    let mut cut = |mut stream: Box<dyn FnMut(&[u8])>, bytes: &[u8]| {
+    let mut cut = |say: &dyn Fn(&[u8]), bytes: &[u8]| {
         for at in 0..=bytes.len() {
-            stream(&bytes[..at]);
+            say(&bytes[..at]);
             count += 1;
         }
     };
     let vsock = field.odyn.vsock_path();
     for port in [17000, 17001, field.echo.port.0] {
-        let vsock = vsock.clone();
-        let greeting = format!("CONNECT {port}\n");
-        cut(Box::new(move |bytes| UnixStream::connect(&vsock).unwrap().write_all(bytes).unwrap()), greeting.as_bytes());
+        let say = |bytes: &[u8]| UnixStream::connect(field.odyn.vsock_path()).unwrap().write_all(bytes).unwrap();
+        cut(&say, format!("CONNECT {port}\n").as_bytes());
     }
     let api = b"POST /v1/eth/sign HTTP/1.1\r\nHost: x\r\nContent-Length: 15\r\n\r\n{\"message\":\"x\"}";
     let chunked =
@@ -187,7 +186,7 @@ fn clients_that_close_at_any_byte_of_anything_leave_nothing_behind() {
         (field.egress.0, proxied.as_bytes()),
         (field.egress.0, &forwarded[..]),
     ] {
-        cut(Box::new(move |bytes| tcp(port).unwrap().write_all(bytes).unwrap()), bytes);
+        cut(&|bytes| tcp(port).unwrap().write_all(bytes).unwrap(), bytes);
     }
     // Readers that go after so many bytes, of the status and of the log.
     for (port, most) in [(17000, 21), (17001, 200)] {

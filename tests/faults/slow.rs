@@ -14,8 +14,8 @@ use crate::support::{Odyn, Port, TempDir, eventually, raise_descriptor_limit, th
 
 const CLIENTS: usize = 10_000;
 
-/// Connections opened in a second: as many as a backlog of 128 lets in without waiting for a second try.
-const RATE: usize = 3000;
+/// Connections opened in a second.
+const RATE: usize = 4000;
 
 /// `slowhttptest`: opens connections and says a header line now and then, for so many seconds. It stops by itself.
 fn attack(port: u16, seconds: u32) -> Option<Child> {
