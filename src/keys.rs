@@ -2,11 +2,13 @@
 //!
 //! Promises: both are made at start from the Nitro Secure Module alone, by rejection sampling over exactly as many bytes
 //! as the curve's order has, so that every valid key is as likely as any other; they are never written, never leave this
-//! type and are wiped when it is dropped. Never prints or copies a key: there is no `Debug` and no `Clone`.
+//! type and are wiped when it is dropped. They are in memory of their own, locked where the limit allows, which no core
+//! dump and no forked child has. Never prints or copies a key: there is no `Debug` and no `Clone`.
 
 #![forbid(unsafe_code)]
 
 use std::fmt;
+use std::io;
 
 use k256::ecdsa::SigningKey;
 use p384::ecdh::SharedSecret;
@@ -16,12 +18,18 @@ use zeroize::Zeroizing;
 
 use crate::config::limits;
 use crate::nsm::{Nsm, NsmError};
+use crate::sys::locked::Locked;
 
 /// Both keys, and what is public about them.
 pub struct Keys {
+    private: Locked<Private>,
+    public: Public,
+}
+
+/// What nobody else may know. Both types wipe themselves when they are dropped.
+struct Private {
     signing: SigningKey,
     agreement: p384::SecretKey,
-    public: Public,
 }
 
 /// What anybody may know.
@@ -66,6 +74,8 @@ pub enum KeyError {
     Nsm(NsmError),
     /// The module's: bytes that are no key, over and over. By chance this does not happen.
     NotRandom,
+    /// The machine's: no memory to keep them in.
+    Memory(io::Error),
     /// A defect of odyn: a public key that does not encode.
     Encoding,
 }
@@ -77,6 +87,7 @@ impl fmt::Display for KeyError {
             Self::NotRandom => {
                 f.write_str("cannot make the enclave's keys: what the Nitro Secure Module gives is not random")
             }
+            Self::Memory(e) => write!(f, "no memory for the enclave's keys: {e}"),
             Self::Encoding => f.write_str("cannot encode the enclave's public key: a defect in odyn"),
         }
     }
@@ -93,7 +104,11 @@ impl Keys {
         let signing = draw(nsm, |bytes: &[u8; 32]| SigningKey::from_slice(bytes).ok())?;
         let agreement = draw(nsm, |bytes: &[u8; 48]| p384::SecretKey::from_slice(bytes).ok())?;
         let public = Public::of(&signing, &agreement)?;
-        Ok(Self { signing, agreement, public })
+        let private = Locked::new(Private { signing, agreement }).map_err(KeyError::Memory)?;
+        if !private.is_locked() {
+            log::info!("the keys' memory is not locked: RLIMIT_MEMLOCK does not allow it");
+        }
+        Ok(Self { private, public })
     }
 
     /// What is public.
@@ -105,7 +120,7 @@ impl Keys {
     /// Signs a 32-byte hash; the same hash always gives the same signature (RFC 6979).
     #[must_use]
     pub fn sign(&self, hash: &[u8; 32]) -> Signature {
-        let (signature, recovery) = self.signing.sign_prehash_recoverable(hash);
+        let (signature, recovery) = self.private.signing.sign_prehash_recoverable(hash);
         let (r, s) = signature.split_bytes();
         Signature { r: r.into(), s: s.into(), y_parity: u8::from(recovery.is_y_odd()) }
     }
@@ -113,7 +128,7 @@ impl Keys {
     /// The x coordinate that the P-384 key and a client's public key share (ECDH, SP 800-56A). Wiped when dropped.
     #[must_use]
     pub fn agree(&self, client: &p384::PublicKey) -> SharedSecret {
-        self.agreement.diffie_hellman(client)
+        self.private.agreement.diffie_hellman(client)
     }
 }
 
@@ -246,6 +261,16 @@ pub(crate) mod tests {
         assert!(matches!(Keys::generate(&Scripted::new(&[])), Err(KeyError::Nsm(NsmError::Dry))));
         let half = [number(1, 32)];
         assert!(matches!(Keys::generate(&Scripted::new(&half)), Err(KeyError::Nsm(NsmError::Dry))));
+    }
+
+    #[test]
+    fn both_private_keys_are_in_locked_memory_that_is_neither_dumped_nor_inherited() {
+        let keys = Keys::generate(&Scripted::new(&[number(1, 32), number(1, 48)])).ok().unwrap();
+        for place in [(&raw const keys.private.signing).cast::<u8>(), (&raw const keys.private.agreement).cast()] {
+            let flags = crate::sys::locked::tests::flags(place).unwrap();
+            assert!(flags.contains(" dd") && flags.contains(" wf"), "{flags}");
+            assert_eq!(flags.contains(" lo"), keys.private.is_locked(), "{flags}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 pub mod event;
+pub mod locked;
 pub mod memory;
 pub mod mount;
 pub mod net;
