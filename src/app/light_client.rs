@@ -185,6 +185,8 @@ impl LightClient {
         // Dropping std's Child neither waits nor kills: its end is learnt with everyone else's, in `supervise`.
         let pid = Pid::from(&command.spawn()?);
         log::info!("started the light client as process {pid}");
+        // The first to go when memory runs out. From here: until its exec, its files in /proc are closed as odyn's are.
+        let _ = std::fs::write(format!("/proc/{pid}/oom_score_adj"), "1000");
         self.starts.store(start, Ordering::Relaxed);
         self.state = State::Running(pid, Instant::now());
         Ok(())

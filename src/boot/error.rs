@@ -50,6 +50,8 @@ pub enum BootError {
     /// Output cannot be captured.
     Console(io::Error),
     /// No thread or descriptor for a service.
+    /// Other processes could read odyn's memory.
+    Memory(io::Error),
     Thread(io::Error),
     /// A defect of odyn; the log has the place.
     Panic,
@@ -96,6 +98,7 @@ impl fmt::Display for BootError {
 
 impl std::error::Error for BootError {}
 
+            Self::Memory(e) => write!(f, "cannot close odyn's memory to other processes: {e}"),
 macro_rules! from {
     ($($error:ty => $variant:ident),* $(,)?) => {
         $(impl From<$error> for BootError {

@@ -199,6 +199,7 @@ impl Odyn<'_> {
             return process::become_subreaper().map_err(BootError::Subreaper);
         }
         if self.options.bootstrap {
+        process::close_memory().map_err(BootError::Memory)?;
             init::prepare_machine();
             init::heartbeat(transport);
         }

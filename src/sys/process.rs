@@ -141,6 +141,23 @@ pub fn become_subreaper() -> io::Result<()> {
 }
 
 /// A limit on open descriptors, soft and hard.
+/// Closes this process's memory to every process without `CAP_SYS_PTRACE`, of the same user or not: no `ptrace`, no
+/// `/proc/PID/mem`, `environ` or `fd`, no core dump. Its children are closed like this too until they `exec`. The limit on
+/// core dumps becomes zero with it, the soft one: children inherit that, and may raise it again.
+///
+/// # Errors
+/// What `getrlimit(2)` and `setrlimit(2)` report: nothing, on Linux.
+pub fn close_memory() -> io::Result<()> {
+    // SAFETY: this option takes integers only.
+    super::check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) })?;
+    let mut core = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: core is a writable rlimit.
+    super::check(unsafe { libc::getrlimit(libc::RLIMIT_CORE, &raw mut core) })?;
+    core.rlim_cur = 0;
+    // SAFETY: core is a readable rlimit.
+    super::check(unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const core) }).map(drop)
+}
+
 #[derive(Clone, Copy)]
 pub struct DescriptorLimit(libc::rlimit);
 
@@ -228,7 +245,6 @@ pub fn imprison(command: &mut Command, identity: Option<Identity>, allowance: Al
         super::signal::default_actions();
         super::signal::unblock_all()?;
         close_inherited();
-        first_to_go();
         for (resource, most) in limits {
             let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
             // SAFETY: limit is a readable rlimit.
@@ -244,18 +260,6 @@ pub fn imprison(command: &mut Command, identity: Option<Identity>, allowance: Al
     // SAFETY: runs between fork and exec, where only async-signal-safe calls are allowed: prepare makes system calls
     // only and allocates nothing; the filter was assembled before.
     unsafe { command.pre_exec(prepare) };
-}
-
-/// Asks the kernel to kill this process before any other when memory runs out. Not being able to is no reason to stop.
-fn first_to_go() {
-    // SAFETY: the path is a C string.
-    let fd = unsafe { libc::open(c"/proc/self/oom_score_adj".as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) };
-    if fd != -1 {
-        // SAFETY: the text is readable for its length.
-        unsafe { libc::write(fd, c"1000".as_ptr().cast(), 4) };
-        // SAFETY: this function opened it, and nobody else knows it.
-        unsafe { libc::close(fd) };
-    }
 }
 
 /// The kernel forgets this when a process changes its user, so it comes after that.

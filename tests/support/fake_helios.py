@@ -7,6 +7,7 @@ import os
 import resource
 import socket
 import sys
+import time
 
 
 def tried(name, attempt):
@@ -31,9 +32,15 @@ report("environment", sorted(name for name in os.environ if name not in ("LC_CTY
 report("user", (os.getuid(), os.getgid(), os.getgroups()))
 report("no_new_privs", status("NoNewPrivs"))
 report("seccomp", status("Seccomp"))
-report("oom_score_adj", open("/proc/self/oom_score_adj").read().strip())
 for limit in ("DATA", "NOFILE", "FSIZE", "CORE"):
     report(limit, resource.getrlimit(getattr(resource, f"RLIMIT_{limit}")))
+# odyn writes it once this process is there.
+deadline = time.monotonic() + 60
+while (score := open("/proc/self/oom_score_adj").read().strip()) != "1000" and time.monotonic() < deadline:
+    time.sleep(0.005)
+report("oom_score_adj", score)
+report("capabilities", [status(name).strip("0") for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")])
+report("bounding", status("CapBnd").strip("0"))
 report("descriptors", sorted(os.listdir("/proc/self/fd"))[:3])
 for family in ("AF_INET", "AF_INET6", "AF_VSOCK", "AF_NETLINK", "AF_PACKET", "AF_UNIX"):
     kind = socket.SOCK_RAW if family in ("AF_NETLINK", "AF_PACKET") else socket.SOCK_STREAM
