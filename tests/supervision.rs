@@ -3,4 +3,5 @@
 pub mod child;
 mod exits;
 mod orphans;
+mod privilege;
 mod signals;

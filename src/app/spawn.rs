@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 
 use super::command::Entrypoint;
+use crate::sys::capability::Capabilities;
 use crate::sys::process::{self, DescriptorLimit, Identity, Pid};
 
 /// The application could not be started.
@@ -47,6 +48,21 @@ impl fmt::Display for SpawnError {
 
 impl std::error::Error for SpawnError {}
 
+/// What an application that is root keeps of root's power: what programs use that start as root to become others, such as
+/// web servers. It is what Docker leaves a container, without devices (`MKNOD`), packets (`NET_RAW`), the kernel's audit
+/// log (`AUDIT_WRITE`), and `SETFCAP`, which `no_new_privs` makes useless. Nothing in it reaches odyn's memory, the
+/// kernel, its devices or the network's interfaces.
+const ROOTS: Capabilities = Capabilities::CHOWN
+    .with(Capabilities::DAC_OVERRIDE)
+    .with(Capabilities::FOWNER)
+    .with(Capabilities::FSETID)
+    .with(Capabilities::KILL)
+    .with(Capabilities::SETGID)
+    .with(Capabilities::SETUID)
+    .with(Capabilities::SETPCAP)
+    .with(Capabilities::NET_BIND_SERVICE)
+    .with(Capabilities::SYS_CHROOT);
+
 /// Where the application's output goes.
 #[derive(Debug)]
 pub enum Output {
@@ -83,7 +99,7 @@ pub fn spawn(
         let error = pipe.try_clone().map_err(failed)?;
         command.stdin(Stdio::null()).stdout(pipe).stderr(error);
     }
-    process::confine(&mut command, identity, descriptors);
+    process::confine(&mut command, identity, descriptors, ROOTS);
     // Dropping std's Child neither waits nor kills: its end is learnt with everyone else's, in `supervise`.
     command.spawn().map(|child| Pid::from(&child)).map_err(failed)
 }

@@ -6,6 +6,7 @@
 
 #![allow(unsafe_code)]
 
+pub mod capability;
 pub mod event;
 pub mod locked;
 pub mod memory;

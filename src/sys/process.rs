@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use super::capability::Capabilities;
 use super::signal::Signal;
 
 /// A process identifier above zero.
@@ -140,7 +141,6 @@ pub fn become_subreaper() -> io::Result<()> {
     super::check(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }).map(drop)
 }
 
-/// A limit on open descriptors, soft and hard.
 /// Closes this process's memory to every process without `CAP_SYS_PTRACE`, of the same user or not: no `ptrace`, no
 /// `/proc/PID/mem`, `environ` or `fd`, no core dump. Its children are closed like this too until they `exec`. The limit on
 /// core dumps becomes zero with it, the soft one: children inherit that, and may raise it again.
@@ -158,6 +158,7 @@ pub fn close_memory() -> io::Result<()> {
     super::check(unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const core) }).map(drop)
 }
 
+/// A limit on open descriptors, soft and hard.
 #[derive(Clone, Copy)]
 pub struct DescriptorLimit(libc::rlimit);
 
@@ -202,17 +203,23 @@ pub struct Identity {
 
 /// Makes `command`'s child lead a session of its own, with every signal at its default action and none blocked, no
 /// descriptor but the standard three, no way to gain privileges by `exec` (`no_new_privs`), `descriptors` as its limit of
-/// them, and `identity` if given.
-pub fn confine(command: &mut Command, identity: Option<Identity>, descriptors: DescriptorLimit) {
+/// them, and `identity` if given. A child that is root keeps the capabilities `roots`, as far as this process has them;
+/// any other has none.
+pub fn confine(command: &mut Command, identity: Option<Identity>, descriptors: DescriptorLimit, roots: Capabilities) {
+    let root = identity.map_or_else(is_superuser, |identity| identity.uid == 0);
+    let kept = if root { roots } else { Capabilities::NONE };
     let prepare = move || {
         new_session()?;
         super::signal::default_actions();
         super::signal::unblock_all()?;
         close_inherited();
         set_descriptor_limit(descriptors.0)?;
+        // Before becoming somebody else, which takes away the right to do it.
+        kept.bound()?;
         if let Some(identity) = identity {
             assume(identity)?;
         }
+        kept.reduce()?;
         no_new_privileges()
     };
     // SAFETY: runs between fork and exec, where only async-signal-safe calls are allowed: prepare makes system calls
@@ -229,9 +236,9 @@ pub struct Allowance {
     pub descriptors: u64,
 }
 
-/// Makes `command`'s child as harmless as it can be: besides what [`confine`] does, it gets `allowance` and no more, writes
-/// no file and no core dump, is the first to go when memory runs out, ends with the thread that starts it, and its system
-/// calls are filtered (see [`super::seccomp`]).
+/// Makes `command`'s child as harmless as it can be: besides what [`confine`] does, it gets `allowance` and no more, has no
+/// capability whoever it is, writes no file and no core dump, ends with the thread that starts it, and its system calls
+/// are filtered (see [`super::seccomp`]).
 pub fn imprison(command: &mut Command, identity: Option<Identity>, allowance: Allowance) {
     let filter = super::seccomp::Filter::default();
     let limits = [
@@ -250,9 +257,11 @@ pub fn imprison(command: &mut Command, identity: Option<Identity>, allowance: Al
             // SAFETY: limit is a readable rlimit.
             super::check(unsafe { libc::setrlimit(resource, &raw const limit) })?;
         }
+        Capabilities::NONE.bound()?;
         if let Some(identity) = identity {
             assume(identity)?;
         }
+        Capabilities::NONE.reduce()?;
         end_with_parent()?;
         no_new_privileges()?;
         filter.install()

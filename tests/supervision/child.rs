@@ -115,9 +115,6 @@ fn with_a_user_it_is_that_user_in_no_other_group_and_can_open_its_own_output_by_
         assert!(ids.split_ascii_whitespace().eq([expected; 4]), "{field}: {ids}");
     }
     assert_eq!(status_field(app, "Groups"), "");
-    for capabilities in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
-        assert_eq!(status_field(app, capabilities), "0000000000000000", "{capabilities}");
-    }
     assert_eq!(status_field(odyn.pid(), "Uid").split_ascii_whitespace().next(), Some("0"));
     odyn.signal("TERM");
     odyn.final_status();
