@@ -5,3 +5,4 @@ mod exits;
 mod orphans;
 mod privilege;
 mod signals;
+mod user;

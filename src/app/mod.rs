@@ -13,3 +13,4 @@ pub mod light_client;
 pub mod shutdown;
 pub mod spawn;
 pub mod supervise;
+pub mod user;

@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 
 use super::command::Entrypoint;
+use super::user::Account;
 use crate::sys::capability::Capabilities;
 use crate::sys::process::{self, DescriptorLimit, Identity, Pid};
 
@@ -72,23 +73,28 @@ pub enum Output {
     Pipe(OwnedFd),
 }
 
-/// Starts `entrypoint` with `variables` added to its environment, as the leader of its own session, with `descriptors` as
-/// its limit of them.
+/// Starts `entrypoint` as `account` (odyn's own user if `None`) with `variables` added to its environment, as the leader of
+/// its own session, with `descriptors` as its limit of them. An account's home folder becomes `HOME` where the environment
+/// has none.
 ///
 /// # Errors
-/// When the program cannot be executed, or `identity` cannot be assumed.
+/// When the program cannot be executed, or the account's identity cannot be assumed.
 pub fn spawn(
     entrypoint: &Entrypoint,
     variables: &[(&'static str, String)],
-    identity: Option<Identity>,
+    account: Option<&Account>,
     descriptors: DescriptorLimit,
     output: Output,
 ) -> Result<Pid, SpawnError> {
+    let identity = account.map(|account| account.identity);
     let failed = |cause| SpawnError { program: entrypoint.program.clone(), identity, cause };
     let mut command = Command::new(&entrypoint.program);
     command.args(&entrypoint.args);
     if let Some(env) = &entrypoint.env {
         command.env_clear().envs(env.iter().map(|(name, value)| (name, value)));
+    }
+    if let Some(home) = account.and_then(|account| account.home.as_ref()).filter(|_| !has_home(entrypoint)) {
+        command.env(HOME, home);
     }
     command.envs(variables.iter().map(|(name, value)| (name, value)));
     if let Output::Pipe(pipe) = output {
@@ -102,4 +108,14 @@ pub fn spawn(
     process::confine(&mut command, identity, descriptors, ROOTS);
     // Dropping std's Child neither waits nor kills: its end is learnt with everyone else's, in `supervise`.
     command.spawn().map(|child| Pid::from(&child)).map_err(failed)
+}
+
+const HOME: &str = "HOME";
+
+/// Whether the environment says what the home folder is. The kernel starts PID 1 with `HOME=/`, which is nobody's word.
+fn has_home(entrypoint: &Entrypoint) -> bool {
+    match &entrypoint.env {
+        Some(env) => env.iter().any(|(name, _)| name == HOME),
+        None => std::env::var_os(HOME).is_some_and(|home| !(Pid::this().is_init() && home == "/")),
+    }
 }

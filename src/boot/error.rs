@@ -9,6 +9,7 @@ use super::entropy::EntropyError;
 use crate::app::command::CommandError;
 use crate::app::light_client::LightClientError;
 use crate::app::spawn::SpawnError;
+use crate::app::user::UserError;
 use crate::aws::credentials::EndpointError;
 use crate::config::manifest::ManifestError;
 use crate::inbound::tls::TlsError;
@@ -28,6 +29,8 @@ pub enum BootError {
     Tls(TlsError),
     /// The image's: nothing to run.
     Command(CommandError),
+    /// The operator's or the image's: nobody is who `--user` names.
+    User(UserError),
     /// The image's: it does not run.
     Spawn(SpawnError),
     /// A port is taken, or there is no vsock: service, port, reason.
@@ -58,12 +61,12 @@ pub enum BootError {
 }
 
 impl BootError {
-    /// 2 when the operator's files are at fault, 1 otherwise.
+    /// 2 when the operator's files or flags are at fault, 1 otherwise.
     #[must_use]
     pub fn exit_code(&self) -> i32 {
         match self {
             Self::Manifest(_) | Self::Metadata(_) | Self::Tls(_) => 2,
-            Self::Command(CommandError::Missing) => 2,
+            Self::Command(CommandError::Missing) | Self::User(UserError::Unknown(..)) => 2,
             _ => 1,
         }
     }
@@ -79,6 +82,7 @@ impl fmt::Display for BootError {
             Self::Command(e) => write!(f, "{e}"),
             Self::Spawn(e) => write!(f, "{e}"),
             Self::Listen(what, port, e) => write!(f, "cannot listen on port {port} for {what}: {e}"),
+            Self::User(e) => write!(f, "{e}"),
             #[cfg(feature = "sim")]
             Self::Hybrid(path, e) => write!(f, "--vsock uds:{}: {e}", path.display()),
             Self::Loopback(e) => {
@@ -119,3 +123,4 @@ from!(
     NsmError => Nsm,
     KeyError => Keys,
 );
+    UserError => User,

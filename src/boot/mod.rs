@@ -168,6 +168,7 @@ impl Odyn<'_> {
         let entrypoint = Entrypoint::find(&self.options.entrypoint, Path::new("/"))?;
         let descriptors = process::raise_descriptor_limit(limits::DESCRIPTORS).map_err(BootError::Thread)?;
         if self.options.bootstrap {
+        let account = self.options.user.as_ref().map(|user| user.resolve(Path::new("/"))).transpose()?;
             net::loopback_up().map_err(BootError::Loopback)?;
             entropy::seed(self.nsm()?.as_ref())?;
         }
@@ -177,7 +178,7 @@ impl Odyn<'_> {
             self.nsm()?;
         }
         let app_start = self.start_services(&transport, &manifest)?;
-        let app = spawn::spawn(&entrypoint, &manifest.environment(), self.options.user, descriptors, output)?;
+        let app = spawn::spawn(&entrypoint, &manifest.environment(), account.as_ref(), descriptors, output)?;
         // Set once and only here; ingress retries until then.
         let _ = app_start.set(Instant::now());
         log::info!("started the application as process {app}");

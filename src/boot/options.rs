@@ -4,13 +4,13 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::app::user::User;
 use crate::config::limits;
-use crate::sys::process::Identity;
 use crate::wire::ports;
 
 /// What `--help` prints, and usage errors end with.
 pub const USAGE: &str = concat!(
-    "usage: odyn [--config-dir DIR] [--no-bootstrap] [--no-console] [-v...] [--user UID[:GID]]\n",
+    "usage: odyn [--config-dir DIR] [--no-bootstrap] [--no-console] [-v...] [--user USER[:GROUP]]\n",
     "            [--host-cid N] [--log-bytes N] [--max-connections N]\n",
     sim_usage!(),
     "            [--] ENTRYPOINT [ARG...]\n",
@@ -46,7 +46,7 @@ pub struct Options {
     /// How often `-v` was given.
     pub verbosity: u8,
     /// Who the application runs as; odyn's own identity if absent.
-    pub user: Option<Identity>,
+    pub user: Option<User>,
     /// The parent's CID.
     pub host_cid: u32,
     /// Size of the log ring.
@@ -156,7 +156,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, UsageE
             "--config-dir" => options.config_dir = flag.value("--config-dir")?.into(),
             "--no-bootstrap" => options.bootstrap = flag.switch("--no-bootstrap")?,
             "--no-console" => options.console = flag.switch("--no-console")?,
-            "--user" => options.user = Some(flag.parsed("--user", "UID or UID:GID, in numbers", identity)?),
+            "--user" => options.user = Some(flag.parsed("--user", USER, User::parse)?),
             "--host-cid" => options.host_cid = flag.parsed("--host-cid", "a CID", |v| v.parse().ok())?,
             "--log-bytes" => {
                 let within = |v: &str| v.parse().ok().filter(|n| limits::LOG_RING_RANGE.contains(n));
@@ -224,13 +224,8 @@ fn is_verbosity(flag: &str) -> bool {
     flag.len() > 1 && flag.starts_with('-') && flag[1..].bytes().all(|b| b == b'v')
 }
 
-/// `UID` or `UID:GID`. The group is the user's number when it is not given: group 0 is root's, and nobody's default.
-/// The largest number means "leave as it is" to the kernel, so it names nobody.
-fn identity(text: &str) -> Option<Identity> {
-    let number = |text: &str| text.parse().ok().filter(|n| *n != u32::MAX);
-    let (uid, gid) = text.split_once(':').unwrap_or((text, text));
-    Some(Identity { uid: number(uid)?, gid: number(gid)? })
-}
+/// What `--user` takes.
+const USER: &str = "USER or USER:GROUP, each a number or a name";
 
 #[cfg(test)]
 mod tests {
@@ -257,8 +252,9 @@ mod tests {
         for args in [&["--host-cid", "2"][..], &["--host-cid=2"]] {
             assert_eq!(run(args).unwrap().host_cid, 2);
         }
-        assert_eq!(run(&["--user=7"]).unwrap().user, Some(Identity { uid: 7, gid: 7 }));
-        assert_eq!(run(&["--user", "7:8"]).unwrap().user, Some(Identity { uid: 7, gid: 8 }));
+        for args in [&["--user", "app:8"][..], &["--user=app:8"]] {
+            assert_eq!(run(args).unwrap().user, User::parse("app:8"));
+        }
     }
 
     #[test]
@@ -268,8 +264,8 @@ mod tests {
             (&["--host-cid"], "--host-cid needs a value"),
             (&["--host-cid", "x"], "--host-cid \"x\": expected a CID"),
             (&["--no-console=yes"], "--no-console takes no value"),
-            (&["--user", "root"], "--user \"root\": expected UID or UID:GID, in numbers"),
-            (&["--user", "4294967295"], "--user \"4294967295\": expected UID or UID:GID, in numbers"),
+            (&["--user", "a:b:c"], "--user \"a:b:c\": expected USER or USER:GROUP, each a number or a name"),
+            (&["--user", "4294967295"], "--user \"4294967295\": expected USER or USER:GROUP, each a number or a name"),
             (&["--log-bytes", "12"], "--log-bytes \"12\": expected a number of bytes from 4096 to 1073741824"),
             (&["--max-connections", "0"], "--max-connections \"0\": expected a number from 1"),
             (&["-x"], "unknown flag \"-x\""),

@@ -285,6 +285,12 @@ pub const TLS_FILE: u64 = 1 << 20;
 /// `/cmd` and `/env`: what `execve` accepts in all is 2 MiB on Linux by default.
 pub const COMMAND_FILE: u64 = 2 << 20;
 
+/// Longest name of a user or group that `--user` takes: Linux's own `LOGIN_NAME_MAX`.
+pub const USER_NAME: usize = 256;
+
+/// `/etc/passwd` and `/etc/group`: ten thousand users have less.
+pub const USER_FILE: u64 = 1 << 20;
+
 /// How often the supervisor looks again for what no signal announces while it ends what the application left.
 pub const REAP_PAUSE: Duration = Duration::from_millis(10);
 

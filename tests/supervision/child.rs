@@ -122,12 +122,3 @@ fn with_a_user_it_is_that_user_in_no_other_group_and_can_open_its_own_output_by_
     let own: Vec<&str> = log.lines().filter(|line| !line.contains(" odyn ")).collect();
     assert_eq!(own, ["one", "two", "three", "four"]);
 }
-
-#[test]
-fn a_user_without_a_group_is_in_the_group_of_the_same_number() {
-    if !is_root() {
-        return tools::unfit("root");
-    }
-    let odyn = Odyn::with("", &["--user", "1234"], &SLEEP, |_| {});
-    assert!(status_field(odyn.app(), "Gid").split_ascii_whitespace().eq(["1234"; 4]));
-}
