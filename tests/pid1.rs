@@ -21,6 +21,12 @@ root=$dir/overlay/root
 mkdir "$root/shared"
 mount --bind "$dir/shared" "$root/shared"
 for file in cmd env; do [ ! -e "$dir/shared/$file" ] || cp "$dir/shared/$file" "$root/$file"; done
+for file in passwd group; do [ ! -e "$dir/shared/$file" ] || cp "$dir/shared/$file" "$root/etc/$file"; done
+# Devices that are this machine's alone, among them one that stands in for the module's: devtmpfs is everybody's.
+if [ -e "$dir/shared/devices" ]; then
+    cp -a /dev/null /dev/zero /dev/random /dev/urandom "$root/dev/"
+    mknod -m 666 "$root/dev/nsm" c 1 5
+fi
 exec chroot "$root" /shared/odyn "$@"
 "#;
 
@@ -60,6 +66,8 @@ impl Machine {
             .arg(dir.path())
             .args(["--config-dir", "/shared", "--vsock", "uds:/shared/vsock", "--nsm", "sim"])
             .args(args)
+            // As the kernel starts PID 1.
+            .env("HOME", "/")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -184,4 +192,61 @@ fn a_thousand_orphans_are_reaped_by_pid_1() {
         echo "zombies $zombies""#;
     let (log, _) = Machine::boot(dir, &["--", "/bin/sh", "-c", script]).run();
     assert!(log.contains("zombies 0\n"), "{log}");
+}
+
+/// Opens a setting for writing, and writes nothing: should it work, the machine that tests stays as it was.
+const TRY: &str = r#"try() { if (: > "$1") 2> /tmp/why; then echo "$1 open"; else sed 's/.*: //' /tmp/why; fi; }"#;
+
+#[test]
+fn the_nsm_device_is_gone_and_root_can_neither_make_one_nor_have_the_kernel_do_it() {
+    let Some(dir) = Machine::prepare() else { return };
+    dir.write("shared/devices", "");
+    let script = format!(
+        r#"{TRY}
+        ls /dev/null /dev/nsm 2>/dev/null
+        mknod /dev/nsm c 1 5 2>/dev/null && echo made
+        mount -o remount,rw /sys 2>/dev/null && echo remounted
+        mount -t sysfs none /tmp 2>/dev/null && echo mounted
+        try /sys/class/net/lo/mtu; try /proc/sys/kernel/core_pattern; try /tmp/file
+        cat /proc/sys/net/ipv4/ip_unprivileged_port_start
+        echo $$ > /proc/self/comm && echo proc is writable; exit 0"#
+    );
+    let (log, _) = Machine::boot(dir, &["--", "/bin/sh", "-c", &script]).run();
+    let own: Vec<&str> = log.lines().filter(|line| !line.contains(" odyn ")).collect();
+    let refused = "Read-only file system";
+    assert_eq!(own, ["/dev/null", refused, refused, "/tmp/file open", "0", "proc is writable"], "{log}");
+}
+
+#[test]
+fn an_exposed_nsm_device_is_the_applications_user_alone() {
+    let Some(dir) = Machine::prepare() else { return };
+    dir.write("shared/devices", "");
+    dir.write("shared/enclaver.yaml", &format!("{PREAMBLE}nsm: {{expose: true}}\n"));
+    let script = "stat -c '%u %g %a' /dev/nsm; head -c 4 /dev/nsm | wc -c";
+    let (log, _) = Machine::boot(dir, &["--user", "1234:2345", "--", "/bin/sh", "-c", script]).run();
+    let own: Vec<&str> = log.lines().filter(|line| !line.contains(" odyn ")).collect();
+    assert_eq!(own, ["1234 2345 600", "4"], "{log}");
+
+    // Root has it as the driver made it.
+    let Some(dir) = Machine::prepare() else { return };
+    dir.write("shared/devices", "");
+    dir.write("shared/enclaver.yaml", &format!("{PREAMBLE}nsm: {{expose: true}}\n"));
+    let (log, _) = Machine::boot(dir, &["--", "/bin/sh", "-c", script]).run();
+    assert!(log.contains("0 0 666\n4\n"), "{log}");
+}
+
+#[test]
+fn a_user_by_name_is_the_images_and_has_a_home_in_place_of_the_kernels() {
+    let Some(dir) = Machine::prepare() else { return };
+    dir.write("shared/passwd", "root:x:0:0::/root:/bin/sh\napp:x:4321:1234::/home/app:/bin/sh\n");
+    dir.write("shared/group", "readers:x:5432:app\n");
+    let script = "echo $(id -u) $(id -g) $(id -G) $HOME";
+    let (log, _) = Machine::boot(dir, &["--user", "app:readers", "--", "/bin/sh", "-c", script]).run();
+    assert!(log.contains("\n4321 5432 5432 /home/app\n"), "{log}");
+
+    // A line that is no line: the host is told which.
+    let Some(dir) = Machine::prepare() else { return };
+    dir.write("shared/passwd", "root:x:0:0::/root:/bin/sh\napp:x:4321\n");
+    let (_, status) = Machine::boot(dir, &["--user", "app", "--", "/bin/sh", "-c", script]).run();
+    assert!(status.starts_with(r#"{"status":"fatal","error":"/etc/passwd:2: not NAME:"#), "{status}");
 }

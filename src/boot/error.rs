@@ -44,17 +44,19 @@ pub enum BootError {
     Entropy(EntropyError),
     /// The Nitro Secure Module is not there.
     Nsm(NsmError),
+    /// The Nitro Secure Module's device cannot be closed to the application, or given to it.
+    CloseNsm(io::Error),
     /// The Nitro Secure Module gives no keys.
     Keys(KeyError),
     /// An API cannot be served: which, and why.
     Api(&'static str, io::Error),
+    /// Other processes could read odyn's memory.
+    Memory(io::Error),
     /// Orphans would not be ours.
     Subreaper(io::Error),
     /// Output cannot be captured.
     Console(io::Error),
     /// No thread or descriptor for a service.
-    /// Other processes could read odyn's memory.
-    Memory(io::Error),
     Thread(io::Error),
     /// A defect of odyn; the log has the place.
     Panic,
@@ -80,9 +82,9 @@ impl fmt::Display for BootError {
             Self::Metadata(e) => write!(f, "{e}"),
             Self::Tls(e) => write!(f, "{e}"),
             Self::Command(e) => write!(f, "{e}"),
+            Self::User(e) => write!(f, "{e}"),
             Self::Spawn(e) => write!(f, "{e}"),
             Self::Listen(what, port, e) => write!(f, "cannot listen on port {port} for {what}: {e}"),
-            Self::User(e) => write!(f, "{e}"),
             #[cfg(feature = "sim")]
             Self::Hybrid(path, e) => write!(f, "--vsock uds:{}: {e}", path.display()),
             Self::Loopback(e) => {
@@ -90,8 +92,13 @@ impl fmt::Display for BootError {
             }
             Self::Entropy(e) => write!(f, "{e}"),
             Self::Nsm(e) => write!(f, "{e}"),
+            Self::CloseNsm(e) => {
+                let path = crate::nsm::device::PATH;
+                write!(f, "cannot close {path} to the application, or give it away: {e}; is /dev read-only?")
+            }
             Self::Keys(e) => write!(f, "{e}"),
             Self::Api(which, e) => write!(f, "cannot serve the {which}: {e}"),
+            Self::Memory(e) => write!(f, "cannot close odyn's memory to other processes: {e}"),
             Self::Subreaper(e) => write!(f, "cannot become the reaper of orphans: {e}"),
             Self::Console(e) => write!(f, "cannot capture output: {e}"),
             Self::Thread(e) => write!(f, "out of threads or descriptors at start: {e}"),
@@ -102,7 +109,6 @@ impl fmt::Display for BootError {
 
 impl std::error::Error for BootError {}
 
-            Self::Memory(e) => write!(f, "cannot close odyn's memory to other processes: {e}"),
 macro_rules! from {
     ($($error:ty => $variant:ident),* $(,)?) => {
         $(impl From<$error> for BootError {
@@ -118,9 +124,9 @@ from!(
     EndpointError => Metadata,
     TlsError => Tls,
     CommandError => Command,
+    UserError => User,
     SpawnError => Spawn,
     EntropyError => Entropy,
     NsmError => Nsm,
     KeyError => Keys,
 );
-    UserError => User,

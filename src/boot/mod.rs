@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod aws;
+pub mod close;
 pub mod console;
 pub mod entropy;
 pub mod error;
@@ -166,11 +167,14 @@ impl Odyn<'_> {
         self.served = true;
         let manifest = manifest?;
         let entrypoint = Entrypoint::find(&self.options.entrypoint, Path::new("/"))?;
+        let account = self.options.user.as_ref().map(|user| user.resolve(Path::new("/"))).transpose()?;
         let descriptors = process::raise_descriptor_limit(limits::DESCRIPTORS).map_err(BootError::Thread)?;
         if self.options.bootstrap {
-        let account = self.options.user.as_ref().map(|user| user.resolve(Path::new("/"))).transpose()?;
             net::loopback_up().map_err(BootError::Loopback)?;
             entropy::seed(self.nsm()?.as_ref())?;
+            let user = account.as_ref().map(|account| account.identity);
+            close::nsm(manifest.nsm_exposed, user).map_err(BootError::CloseNsm)?;
+            close::settings();
         }
         // A verifier is told of the root even when nothing in odyn itself needs the module.
         #[cfg(feature = "sim")]
@@ -196,11 +200,11 @@ impl Odyn<'_> {
     }
 
     fn prepare_process(&self, transport: &Transport) -> Result<(), BootError> {
+        process::close_memory().map_err(BootError::Memory)?;
         if !Pid::this().is_init() {
             return process::become_subreaper().map_err(BootError::Subreaper);
         }
         if self.options.bootstrap {
-        process::close_memory().map_err(BootError::Memory)?;
             init::prepare_machine();
             init::heartbeat(transport);
         }

@@ -50,6 +50,7 @@ impl Source<'_> {
             kms_proxy: self.kms_proxy(raw.kms_proxy, egress.as_ref())?,
             storage: self.storage(raw.storage.and_then(|storage| storage.s3), egress.as_ref())?,
             helios: self.helios(raw.helios_rpc, egress.as_ref())?,
+            nsm_exposed: raw.nsm.unwrap_or_default().expose,
             egress,
             vsock_ports: VsockPorts {
                 status: vsock.status_port.unwrap_or(default_ports.status),

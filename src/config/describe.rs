@@ -31,6 +31,8 @@ impl Manifest {
         }
         table.row("S3 storage", &self.storage.as_ref().map_or("off".to_owned(), storage));
         table.row("light client", &self.helios.as_ref().map_or("off".to_owned(), helios));
+        let nsm = if self.nsm_exposed { "open to the application" } else { "closed to the application" };
+        table.row("NSM device", nsm);
         let ports = &self.vsock_ports;
         table.row("vsock", &format!("status {}, log {}, host egress {}", ports.status, ports.log, ports.egress));
         for (position, (name, value)) in self.environment().iter().enumerate() {

@@ -51,6 +51,8 @@ pub struct Manifest {
     pub storage: Option<S3>,
     /// The light client; `None` unless enabled. When it is there, so is egress, and it allows both RPCs.
     pub helios: Option<Helios>,
+    /// Whether the application may use the Nitro Secure Module's device itself.
+    pub nsm_exposed: bool,
     /// The ports between enclave and host.
     pub vsock_ports: VsockPorts,
     /// Private, so that no other module makes a manifest.

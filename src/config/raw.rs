@@ -26,6 +26,7 @@ pub(super) struct Manifest {
     pub(super) kms_proxy: Option<KmsProxy>,
     pub(super) storage: Option<Storage>,
     pub(super) helios_rpc: Option<HeliosRpc>,
+    pub(super) nsm: Option<Nsm>,
     pub(super) vsock_ports: Option<VsockPorts>,
 }
 
@@ -121,6 +122,13 @@ pub(super) struct HeliosRpc {
     pub(super) checkpoint: Option<Checkpoint>,
     #[serde(default)]
     pub(super) allow_old_checkpoint: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a mapping such as expose: true")]
+pub(super) struct Nsm {
+    #[serde(default)]
+    pub(super) expose: bool,
 }
 
 #[derive(Default, Deserialize)]

@@ -42,6 +42,31 @@ impl Mount {
     }
 }
 
+/// Makes what is mounted at `target` read-only there, for every process; a folder that is no mount becomes one. Nothing on
+/// it is a device or can be executed any more.
+///
+/// # Errors
+/// What `mount(2)` reports.
+pub fn make_read_only(target: &str) -> io::Result<()> {
+    let target = CString::new(target)?;
+    let none = std::ptr::null();
+    let remount = || {
+        let flags = libc::MS_REMOUNT | libc::MS_BIND | libc::MS_RDONLY;
+        let flags = flags | libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+        // SAFETY: the target is a NUL-terminated string that outlives the call; the kernel reads no other pointer here.
+        super::check(unsafe { libc::mount(none, target.as_ptr(), none, flags, none.cast()) })
+    };
+    match remount() {
+        Err(e) if e.raw_os_error() == Some(libc::EINVAL) => {
+            // SAFETY: as above, with the target as the source.
+            let bound = unsafe { libc::mount(target.as_ptr(), target.as_ptr(), none, libc::MS_BIND, none.cast()) };
+            super::check(bound).and_then(|_| remount())
+        }
+        done => done,
+    }
+    .map(drop)
+}
+
 /// Loads a kernel module without parameters.
 ///
 /// # Errors

@@ -302,7 +302,7 @@ fn facts(boot: Option<Duration>) -> String {
     fact("lo", read("/sys/class/net/lo/flags").trim());
     fact("interfaces", &names("/sys/class/net").join(" "));
     fact("entropy", read("/proc/sys/kernel/random/entropy_avail").trim());
-    let own = ["Uid", "Gid", "Groups", "CapEff", "CapPrm", "CapInh", "CapAmb", "NoNewPrivs", "SigIgn"];
+    let own = ["Uid", "Gid", "Groups", "CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb", "NoNewPrivs", "SigIgn"];
     status_facts("self", &own, &mut fact);
     let parent = std::os::unix::process::parent_id().to_string();
     status_facts(&parent, &["VmRSS", "VmHWM", "Threads"], &mut fact);

@@ -41,6 +41,7 @@ helios_rpc:
   execution_rpc: https://rpc.example.com/v3/SECRET
   consensus_rpc: https://consensus.example.com
   checkpoint: unsafe-latest
+nsm: {expose: true}
 vsock_ports: {status_port: 1, app_log_port: 2, http_egress_port: 3}
 ";
 
@@ -60,6 +61,7 @@ KMS proxy      127.0.0.1:9000
   endpoint     us-east-1 at https://kms.us-east-1.amazonaws.com:443
 S3 storage     s3://my-app-data/apps/my-service/, us-east-1
 light client   127.0.0.1:8545, mainnet, execution https://rpc.example.com:443, consensus https://consensus.example.com:443, checkpoint unsafe-latest
+NSM device     open to the application
 vsock          status 1, log 2, host egress 3
 environment    http_proxy=http://127.0.0.1:10000
                https_proxy=http://127.0.0.1:10000
@@ -88,6 +90,7 @@ auxiliary API  off
 KMS proxy      off
 S3 storage     off
 light client   off
+NSM device     closed to the application
 vsock          status 17000, log 17001, host egress 17002
 ";
     assert_eq!(Manifest::parse("enclaver.yaml", text).unwrap().describe(), expected);

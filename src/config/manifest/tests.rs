@@ -31,15 +31,32 @@ fn refused(table: &[(&str, &str)]) {
 fn the_least_manifest_has_defaults_and_runs_nothing() {
     for rest in [
         "",
-        "ingress:\negress:\napi:\naux_api:\nkms_proxy:\nstorage:\nhelios_rpc:\nvsock_ports:\ndefaults:\nsignature:\n",
+        "ingress:\negress:\napi:\naux_api:\nkms_proxy:\nstorage:\nhelios_rpc:\nnsm:\nvsock_ports:\ndefaults:\nsignature:\n",
     ] {
         let manifest = read(rest).unwrap();
         assert_eq!(manifest.vsock_ports, VsockPorts::default());
         assert!(manifest.ingress.is_empty() && manifest.egress.is_none() && manifest.api.is_none());
         assert!(manifest.aux_api.is_none() && manifest.kms_proxy.is_none() && manifest.storage.is_none());
-        assert!(manifest.helios.is_none() && manifest.signature.is_none() && manifest.environment().is_empty());
+        assert!(
+            !manifest.nsm_exposed
+                && manifest.helios.is_none()
+                && manifest.signature.is_none()
+                && manifest.environment().is_empty()
+        );
         assert_eq!(manifest.services().len(), 3, "status, log, host egress");
     }
+}
+
+#[test]
+fn the_nsm_is_exposed_only_where_it_is_written() {
+    for (rest, exposed) in [("nsm: {}\n", false), ("nsm: {expose: false}\n", false), ("nsm:\n  expose: true\n", true)] {
+        assert_eq!(read(rest).unwrap().nsm_exposed, exposed, "{rest}");
+    }
+    refused(&[
+        ("nsm: true\n", "enclaver.yaml:6: nsm: invalid type: boolean `true`, expected a mapping such as expose: true"),
+        ("nsm:\n  exposed: true\n", "enclaver.yaml:7: nsm: unknown field `exposed`, expected `expose`"),
+        ("nsm:\n  expose: 1\n", "enclaver.yaml:7: nsm.expose: invalid type: integer `1`, expected a boolean"),
+    ]);
 }
 
 #[test]
