@@ -317,10 +317,10 @@ pub(crate) mod tests {
     #[test]
     fn every_secret_is_of_a_type_that_is_wiped_when_dropped() {
         fn wiped<T: zeroize::ZeroizeOnDrop>(_: &T) {}
-        let Keys { signing, agreement, public } = keys(&format!("{:064x}", 1), &number(1, 48));
-        wiped(&signing);
-        wiped(&agreement);
-        wiped(&agreement.diffie_hellman(&agreement.public_key()));
+        let Keys { private, public } = keys(&format!("{:064x}", 1), &number(1, 48));
+        wiped(&private.signing);
+        wiped(&private.agreement);
+        wiped(&private.agreement.diffie_hellman(&private.agreement.public_key()));
         let crate::aws::sigv4::AccessKey { id, secret, token } =
             crate::aws::sigv4::AccessKey { id: String::new(), secret: Zeroizing::default(), token: None };
         wiped(&secret);

@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
+use odyn::sys::capability::Capabilities;
 use odyn::sys::process;
 use odyn::sys::signal::{self, Signal};
 
@@ -127,7 +128,7 @@ fn shell(script: &str) -> io::Result<Vec<u8>> {
     let script = format!("exec 3>&1 >/dev/null; {}", script.replace("echo $!", "echo $! >&3").replace(" &", " 3>&- &"));
     let mut command = Command::new("/bin/sh");
     command.arg("-c").arg(script).stdin(Stdio::null()).stderr(Stdio::null());
-    process::confine(&mut command, None, process::raise_descriptor_limit(0)?);
+    process::confine(&mut command, None, process::raise_descriptor_limit(0)?, Capabilities::NONE);
     Ok(command.output()?.stdout)
 }
 
