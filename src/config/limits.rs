@@ -121,8 +121,9 @@ pub const VSOCK_WRITE: usize = 28 << 10;
 pub const THREAD_STACK: usize = 128 << 10;
 
 /// What must be left for a thread to be started and for a large buffer to be had: what is allocated in small pieces, by this
-/// connection and all others, cannot be refused, and comes to less than this between two looks.
-pub const HEADROOM: usize = 1 << 20;
+/// connection and all others, cannot be refused, and comes to less than this between two looks. An allocator asks for a MiB
+/// at once, and several listeners may start a thread at the same time.
+pub const HEADROOM: usize = 4 << 20;
 
 /// How long a connection's thread waits for another connection when its own has ended, before it ends too: across the
 /// gaps between a client's requests, but not the memory of a busy minute for the rest of the hour.

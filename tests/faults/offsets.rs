@@ -169,7 +169,6 @@ fn clients_that_close_at_any_byte_of_anything_leave_nothing_behind() {
             count += 1;
         }
     };
-    let vsock = field.odyn.vsock_path();
     for port in [17000, 17001, field.echo.port.0] {
         let say = |bytes: &[u8]| UnixStream::connect(field.odyn.vsock_path()).unwrap().write_all(bytes).unwrap();
         cut(&say, format!("CONNECT {port}\n").as_bytes());
