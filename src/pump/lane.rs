@@ -31,9 +31,12 @@ impl Scratch {
         self.large.as_deref_mut().unwrap_or(&mut self.small)
     }
 
+    /// Without memory for it the small one has to do.
     fn grow(&mut self) {
-        if self.large.is_none() {
-            self.large = Some(vec![0; limits::PUMP_BUFFER].into_boxed_slice());
+        let mut bytes = Vec::new();
+        if self.large.is_none() && bytes.try_reserve_exact(limits::PUMP_BUFFER).is_ok() {
+            bytes.resize(limits::PUMP_BUFFER, 0);
+            self.large = Some(bytes.into_boxed_slice());
         }
     }
 

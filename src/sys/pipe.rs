@@ -94,9 +94,11 @@ impl Pipe {
     /// Takes what is in it into memory.
     ///
     /// # Errors
-    /// What `read(2)` reports.
+    /// `OutOfMemory`; what `read(2)` reports.
     pub fn into_bytes(self) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; self.held];
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(self.held).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        bytes.resize(self.held, 0);
         let mut read = 0;
         while read < bytes.len() {
             let rest = &mut bytes[read..];
