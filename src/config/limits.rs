@@ -155,8 +155,9 @@ pub const LOG_RING_RANGE: std::ops::RangeInclusive<usize> = (4 << 10)..=(1 << 30
 /// How much a log reader's thread takes out of the ring at once, under its lock.
 pub const LOG_CHUNK: usize = 32 << 10;
 
-/// How often a log or status reader's thread with nothing to send looks whether its reader is still there.
-pub const READER_CHECK: Duration = Duration::from_secs(30);
+/// How often a log or status reader's thread with nothing to send looks whether its reader is still there. A probe every
+/// second leaves five threads behind then; as many as [`MAX_CONNECTIONS`] would keep everybody else out.
+pub const READER_CHECK: Duration = Duration::from_secs(5);
 
 /// A log or status reader that takes nothing for this long is let go. It costs only its own thread until then.
 pub const READER_STALL: Duration = IDLE_TUNNEL;

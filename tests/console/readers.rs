@@ -1,6 +1,7 @@
 //! Many readers, readers that go, readers that talk.
 
 use std::io::{Read, Write};
+use std::time::{Duration, Instant};
 
 use super::log::read_to;
 use crate::support::{Odyn, TempDir, eventually, thread_count, wait_go};
@@ -56,6 +57,19 @@ fn readers_that_go_leave_no_thread_behind() {
 }
 
 #[test]
+fn probes_of_the_status_kept_a_thread_each_for_half_a_minute() {
+    let odyn = stepper(&[]);
+    let before = thread_count(odyn.pid());
+    for _ in 0..200 {
+        read_to(&mut odyn.connect(17000), b"\n");
+    }
+    let begun = Instant::now();
+    // Sixteen may wait for the next reader. Nothing is posted meanwhile that would flush the others out.
+    eventually("the probes' threads are gone", || (thread_count(odyn.pid()) <= before + 16).then_some(()));
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
+#[test]
 fn what_a_reader_sends_is_nobodys_business() {
     let odyn = stepper(&[]);
     let mut talkers: Vec<_> = (0..10).map(|_| odyn.log_reader()).collect();
@@ -93,12 +107,14 @@ fn a_reader_that_only_stopped_sending_still_reads() {
 
 #[test]
 fn with_max_connections_further_readers_wait_their_turn() {
-    // Of the three, `wait_log` in there is the first, which is still counted: it has gone unnoticed.
     let odyn = stepper(&["--max-connections", "3"]);
     let mut one = odyn.log_reader();
     let mut two = odyn.log_reader();
     read_to(&mut one, b"\nready\n");
     read_to(&mut two, b"\nready\n");
+    // The first of all was `wait_log` in there, whose going takes a while to be noticed.
+    let mut zero = odyn.log_reader();
+    read_to(&mut zero, b"\nready\n");
     let mut three = odyn.log_reader();
     three.set_read_timeout(Some(std::time::Duration::from_millis(200))).unwrap();
     assert!(three.read(&mut [0]).is_err(), "a third reader is served");
