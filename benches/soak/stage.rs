@@ -173,6 +173,10 @@ fn printed(log: impl Read) {
             Ok(1..) => last = line,
             _ => break,
         }
+        // What the other reader may have missed.
+        if String::from_utf8_lossy(&last).contains(" panicked at ") {
+            complain(&format!("odyn-host printed {:?}", String::from_utf8_lossy(&last)));
+        }
     }
     if !last.ends_with(b"\n") {
         complain(&format!("odyn-host printed a log that ends in {:?}", String::from_utf8_lossy(&last)));
