@@ -7,10 +7,11 @@
 #   scripts/fuzz.sh --minimise [TARGET...]   of all inputs there are, those that together reach what all reach, none longer
 #                                            than 1 KiB, become fuzz/corpus/TARGET
 #
-# Needs cargo-fuzz (`cargo install cargo-fuzz`). It works with the stable compiler: RUSTC_BOOTSTRAP allows the sanitizer's flags.
-# What is found is left in fuzz/artifacts/, what libFuzzer said in target/fuzz-logs/; the corpus grows in $ODYN_FUZZ_CORPUS or
-# target/fuzz-corpus, from the few inputs of fuzz/corpus/ that are kept in the repository and those that fuzz/seeds.py makes,
-# of the test data too where that is. Targets of the light client are built with the feature helios, which takes some
+# Needs cargo-fuzz (`cargo install cargo-fuzz`). It works with the stable compiler: RUSTC_BOOTSTRAP allows the
+# sanitizer's flags. What is found is left in fuzz/artifacts/, what libFuzzer said in target/fuzz-logs/; the corpus
+# grows in $ODYN_FUZZ_CORPUS or target/fuzz-corpus, from the few inputs of fuzz/corpus/ that are kept in the
+# repository and those that fuzz/seeds.py makes, of the test data too where that is. With ODYN_FUZZ_BINARIES=DIR
+# nothing is built: DIR has the targets. Those of the light client are built with the feature helios, which takes some
 # minutes more; the others compile nothing of it.
 set -euo pipefail
 
@@ -26,7 +27,7 @@ export RUSTC_BOOTSTRAP=1
 corpus=${ODYN_FUZZ_CORPUS:-$PWD/target/fuzz-corpus}
 logs=$PWD/target/fuzz-logs
 data=${ODYN_TEST_DATA:-$PWD/../shared/data}
-binaries=${CARGO_TARGET_DIR:-$PWD/fuzz/target}/$(rustc -vV | sed -n 's/^host: //p')/release
+binaries=${ODYN_FUZZ_BINARIES:-${CARGO_TARGET_DIR:-$PWD/fuzz/target}/$(rustc -vV | sed -n 's/^host: //p')/release}
 # Of each target in the manifest, its name and the feature it needs, if any.
 known=$(awk -F'"' '/^name =/ { name = $2 } /^path = "fuzz_targets/ { needs[name] = "" } /^required-features/ { needs[name] = $2 }
     END { for (name in needs) print name, needs[name] }' fuzz/Cargo.toml | sort)
@@ -37,6 +38,7 @@ targets=("$@")
 for target in "${targets[@]}"; do
     entry=$(grep "^$target " <<< "$known") || { echo "fuzz.sh: no target is called $target" >&2; exit 2; }
     feature=${entry#* }
+    [ -z "${ODYN_FUZZ_BINARIES:-}" ] || continue
     cargo fuzz build --fuzz-dir fuzz ${feature:+--features "$feature"} "$target"
 done
 [ "$what" != build ] || exit 0
