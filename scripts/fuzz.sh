@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Fuzzes the readers of hostile data: `scripts/fuzz.sh [SECONDS [TARGET...]]`, one target after another, all of them unless
-# told. Each ends after SECONDS (900) or 10,000,000 executions, whichever comes first; ODYN_FUZZ_RUNS=N has it end after N,
-# with -1 only after SECONDS. Prints a line of figures for each; ends with 1 when one found something.
+# Fuzzes the readers of hostile data: `scripts/fuzz.sh [SECONDS [TARGET...]]`, one target after another, all of them
+# unless told. Each ends after SECONDS (900) or 10,000,000 executions, whichever comes first; ODYN_FUZZ_RUNS=N has it
+# end after N, with -1 only after SECONDS. Prints a line of figures for each; ends with 1 when one found something.
 #
 #   scripts/fuzz.sh --build [TARGET...]      only builds
-#   scripts/fuzz.sh --minimise [TARGET...]   of all inputs there are, those that together reach what all reach, none longer
-#                                            than 1 KiB, become fuzz/corpus/TARGET
+#   scripts/fuzz.sh --minimise [TARGET...]   of all inputs up to 1 KiB, as few as reach what all reach become
+#                                            fuzz/corpus/TARGET
 #
 # Needs cargo-fuzz (`cargo install cargo-fuzz`). It works with the stable compiler: RUSTC_BOOTSTRAP allows the
 # sanitizer's flags. What is found is left in fuzz/artifacts/, what libFuzzer said in target/fuzz-logs/; the corpus
@@ -63,13 +63,13 @@ fi
 
 python3 -B fuzz/seeds.py "$data" "$corpus" >&2
 found=0
+# Coverage is libFuzzer's: branches, and these by how often they were taken. It starts with what the corpus reaches.
 printf '%-16s %11s %8s %9s %17s %17s %8s  %s\n' target executions seconds exec/s 'coverage: start' end corpus findings
 for target in "${targets[@]}"; do
     mkdir -p "$corpus/$target" "fuzz/corpus/$target" "fuzz/artifacts/$target"
     before=$(find "fuzz/artifacts/$target" -type f | wc -l)
     log=$logs/$target.log
     status=0 begun=$SECONDS
-    # The shortest run of libFuzzer's own figures: `cov` counts branches, `ft` counts how often each was taken, too.
     "$binaries/$target" -artifact_prefix="fuzz/artifacts/$target/" -max_total_time="$seconds" \
         -runs="${ODYN_FUZZ_RUNS:-10000000}" -timeout=10 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
         "$corpus/$target" "fuzz/corpus/$target" > "$log" 2>&1 || status=$?

@@ -1,4 +1,5 @@
-//! The application: does what the first line of a connection says, and leaves with status [`STATUS`] when it is told to end.
+//! The application: does what the first line of a connection says, and leaves with status [`STATUS`] when it is told to
+//! end.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -31,8 +32,8 @@ static LATE: Mutex<Option<HashMap<u64, String>>> = Mutex::new(None);
 /// The number of its next line, held while the line is written.
 static LINES: Mutex<u64> = Mutex::new(0);
 
-/// Listens on these ports until SIGTERM, or until the soak has gone, on whose port `leash` this hangs: however that ends,
-/// nothing of it stays.
+/// Listens on these ports until SIGTERM, or until the soak has gone, on whose port `leash` this hangs: however that
+/// ends, nothing of it stays.
 pub fn run(leash: u16, ports: &[u16]) {
     signal::block().unwrap();
     let mut leash = TcpStream::connect(("127.0.0.1", leash)).unwrap();
@@ -121,8 +122,8 @@ fn echo(stream: &mut TcpStream) -> io::Result<()> {
     }
 }
 
-/// What a script says. It and what it starts are in a session of their own: the signals that are counted here are none of
-/// their business.
+/// What a script says. It and what it starts are in a session of their own: the signals that are counted here are none
+/// of their business.
 fn shell(script: &str) -> io::Result<Vec<u8>> {
     // What stays behind must not hold the pipe.
     let script = format!("exec 3>&1 >/dev/null; {}", script.replace("echo $!", "echo $! >&3").replace(" &", " 3>&- &"));

@@ -1,4 +1,5 @@
-//! From the host to the application: by the enclave's vsock, by `odyn-host`'s published port, and with TLS that ends in odyn.
+//! From the host to the application: by the enclave's vsock, by `odyn-host`'s published port, and with TLS that ends in
+//! odyn.
 
 use std::io::{Read, Write};
 

@@ -1,10 +1,10 @@
 //! Everything at once, for as long as wanted: `scripts/soak.sh [MINUTES]`, or `cargo bench --bench soak -- [MINUTES]`.
 //!
-//! One real odyn and one real `odyn-host`, joined by UNIX sockets, are used in every way at the same time: see [`KINDS`].
-//! Answers are checked, not only counted. A run is rounds of up to a minute, each with a rest at its end, when all clients
-//! but a few that stay have gone: descriptors and threads must be back then, memory must not have grown, and the
-//! processor must have nothing to do. The first round is for warming up; its rest is what later ones are held against.
-//! Then the application is told to end, and odyn must end with its status and leave nothing behind.
+//! One real odyn and one real `odyn-host`, joined by UNIX sockets, are used in every way at the same time: see
+//! [`KINDS`]. Answers are checked, not only counted. A run is rounds of up to a minute, each with a rest at its end,
+//! when all clients but a few that stay have gone: descriptors and threads must be back then, memory must not have
+//! grown, and the processor must have nothing to do. The first round is for warming up; its rest is what later ones are
+//! held against. Then the application is told to end, and odyn must end with its status and leave nothing behind.
 //!
 //! Ends with 1 on any failure, growth or log line that nothing explains. $ODYN_BINARY is used in place of the odyn that
 //! cargo built for this; what needs the clients of `scripts/test.sh` is left out, and named, where they are not.

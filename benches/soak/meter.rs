@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::support::proc::{cpu_ticks, descriptors, stat, status_field, thread_count};
 
-/// Connections that may be there at rest beyond those of the first rest: to AWS, which odyn keeps for the next call and looks
-/// at only then.
+/// Connections that may be there at rest beyond those of the first rest: to AWS, which odyn keeps for the next call and
+/// looks at only then.
 const KEPT: usize = odyn::config::limits::AWS_KEPT;
 
 /// How long after the last client has gone everything it caused may stay: idle threads wait five seconds for another
@@ -19,9 +19,10 @@ const IDLE_TICKS: u64 = 3;
 const IDLE: Duration = Duration::from_secs(1);
 
 /// What resident memory may grow by between the first rest and the last. A leak of ten bytes for each of a minute's
-/// requests is more in half an hour. What does grow without being a leak is glibc's: an arena for each thread that ever met
-/// another one in the allocator (eight for each processor at most), which keeps up to M_TRIM_THRESHOLD, 128 KiB, at its top
-/// and whatever lies below a block that is still used. It levels out within some rounds, and is one half of this.
+/// requests is more in half an hour. What does grow without being a leak is glibc's: an arena for each thread that ever
+/// met another one in the allocator (eight for each processor at most), which keeps up to M_TRIM_THRESHOLD, 128 KiB, at
+/// its top and whatever lies below a block that is still used. It levels out within some rounds, and is one half of
+/// this.
 pub const GROWTH_KIB: u64 = 8 << 10;
 
 #[derive(Clone, Copy, Debug, Default)]
