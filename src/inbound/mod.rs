@@ -49,12 +49,18 @@ struct Ingress {
 
 impl Ingress {
     fn serve(&self, client: Socket) {
-        let Some(config) = &self.tls else {
-            let Some(app) = self.connect_app() else {
-                return client.reset_on_drop();
-            };
-            return self.note(&pump::run(client, app, Early::default(), limits::IDLE_TUNNEL));
-        };
+        if let Some(config) = &self.tls {
+            return self.serve_tls(client, config);
+        }
+        match self.connect_app() {
+            Some(app) => self.note(&pump::run(client, app, Early::default(), limits::IDLE_TUNNEL)),
+            None => client.reset_on_drop(),
+        }
+    }
+
+    /// Not inlined: a plain connection would hold what this needs of the stack.
+    #[inline(never)]
+    fn serve_tls(&self, client: Socket, config: &Arc<ServerConfig>) {
         // The handshake first: who does not get that far never reaches the application.
         let client = match TlsEnd::accept(client, config, Instant::now() + limits::TLS_HANDSHAKE) {
             Ok(client) => client,
@@ -68,6 +74,7 @@ impl Ingress {
     }
 
     /// Connects to the application, retrying while it may still be starting.
+    #[inline(never)]
     fn connect_app(&self) -> Option<Socket> {
         loop {
             match connect_loopback(self.port, limits::APP_CONNECT) {
