@@ -145,7 +145,7 @@ fn write_line() {
     let mut number = LINES.lock().unwrap();
     let line = line_of(*number);
     *number += 1;
-    let to: &mut dyn Write = if *number % 2 == 0 { &mut io::stdout() } else { &mut io::stderr() };
+    let to: &mut dyn Write = if number.is_multiple_of(2) { &mut io::stdout() } else { &mut io::stderr() };
     to.write_all(line.as_bytes()).unwrap();
 }
 

@@ -35,7 +35,7 @@ impl Scratch {
     fn grow(&mut self) {
         let mut bytes = Vec::new();
         if self.large.is_none() && bytes.try_reserve_exact(limits::PUMP_BUFFER).is_ok() {
-            bytes.resize(limits::PUMP_BUFFER, 0);
+            bytes.extend(std::iter::repeat_n(0, limits::PUMP_BUFFER));
             self.large = Some(bytes.into_boxed_slice());
         }
     }
@@ -164,12 +164,8 @@ impl Lane {
         } else {
             self.filled = self.filled.saturating_add(1);
         }
-        let written = match self.write(to, scratch.buffer().get(..read).unwrap_or_default()) {
-            Ok(written) => written,
-            Err(_) => {
-                self.give_up();
-                return Ok(false);
-            }
+        let Ok(written) = self.write(to, scratch.buffer().get(..read).unwrap_or_default()) else {
+            return self.give_up().map(|()| false);
         };
         if written < read {
             self.waiting = Some(scratch.keep(written, read));
@@ -212,7 +208,7 @@ impl Lane {
         if let Some(mut waiting) = self.waiting.take() {
             match self.write(to, waiting.bytes.get(waiting.start..waiting.end).unwrap_or_default()) {
                 Ok(written) => waiting.start += written,
-                Err(_) => return Ok(self.give_up()),
+                Err(_) => return self.give_up(),
             }
             if waiting.start < waiting.end {
                 self.waiting = Some(waiting);
@@ -227,7 +223,7 @@ impl Lane {
                 Ok(moved) => self.moved += moved as u64,
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                 Err(e) if e.kind() == io::ErrorKind::InvalidInput => return self.end_pipe(),
-                Err(_) => return Ok(self.give_up()),
+                Err(_) => return self.give_up(),
             }
         }
         if self.ended && !self.holds() {
@@ -247,10 +243,11 @@ impl Lane {
 
     /// The destination takes no more. It may still have something to say, as a server does that refuses an upload and
     /// answers why: the other direction goes on.
-    fn give_up(&mut self) {
+    fn give_up(&mut self) -> io::Result<()> {
         self.done = true;
         self.waiting = None;
         self.kernel = Kernel::Refused;
+        Ok(())
     }
 
     #[inline(never)]

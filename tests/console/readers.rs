@@ -116,7 +116,7 @@ fn with_max_connections_further_readers_wait_their_turn() {
     let mut zero = odyn.log_reader();
     read_to(&mut zero, b"\nready\n");
     let mut three = odyn.log_reader();
-    three.set_read_timeout(Some(std::time::Duration::from_millis(200))).unwrap();
+    three.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
     assert!(three.read(&mut [0]).is_err(), "a third reader is served");
     drop(one);
     // A reader's going is noticed when there is something to send it.
