@@ -38,6 +38,9 @@ fn sign_large(port: u16, chunked: bool) -> u16 {
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     let answer = String::from_utf8_lossy(&answer);
+    if !answer.starts_with("HTTP/1.1 200") {
+        println!("{:?}", answer.lines().last());
+    }
     answer.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok()).unwrap_or(0)
 }
 
@@ -45,13 +48,14 @@ fn sign_large(port: u16, chunked: bool) -> u16 {
 fn without_memory_a_large_request_is_refused_and_small_ones_are_answered() {
     let mut field = Field::start();
     let pid = field.pid();
-    let mut kept = Connection::to(field.api.0);
     assert_eq!((sign_large(field.api.0, false), sign_large(field.api.0, true)), (200, 200));
     let steady = Steady::over(field.ingress());
     let mut answers = Vec::new();
     // From a little more than what is left for small allocations, which nobody can refuse.
     for more in [5, 6, 7, 9, 11, 15, 25, 50, 80, 150].map(|mib| mib << 10) {
         for chunked in [false, true] {
+            let mut kept = Connection::to(field.api.0);
+            kept.ask("GET", "/v1/eth/address", b"").ok();
             limit(pid, Some(more));
             let status = sign_large(field.api.0, chunked);
             assert!(matches!(status, 200 | 503), "{status} with {more} KiB more, chunked: {chunked}");
@@ -78,7 +82,8 @@ fn a_thread_whose_second_stack_had_no_room_ended_odyn() {
             .and_then(|mut stream| stream.write_all(hello.as_bytes()).map(|()| stream))
     };
     let ask_forty = || {
-        let held: Vec<UnixStream> = (0..40).map(|_| dial().unwrap()).collect();
+        // One that is refused may be closed before it has greeted.
+        let held: Vec<UnixStream> = (0..40).filter_map(|_| dial().ok()).collect();
         let served = held.iter().filter(|stream| {
             let mut stream = *stream;
             stream.set_read_timeout(Some(PATIENCE)).unwrap();
