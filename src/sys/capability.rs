@@ -1,8 +1,7 @@
 //! Capabilities: the pieces that Linux has cut root's power into, and giving them up for good.
 //!
-//! Promises: after [`Capabilities::bound`] and [`Capabilities::reduce`] a process has none but those kept, in any of the
-//! kernel's five sets, and `exec` gives it no others. Neither ever adds one. Both make system calls only, and may be used
-//! between `fork` and `exec`.
+//! Promises: after `bound` and `reduce` a process has none but those kept, in any of the kernel's five sets, and `exec`
+//! gives it no others. Neither ever adds one. Both make system calls only, and may be used between `fork` and `exec`.
 
 use std::io;
 
