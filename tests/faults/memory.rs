@@ -38,9 +38,6 @@ fn sign_large(port: u16, chunked: bool) -> u16 {
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     let answer = String::from_utf8_lossy(&answer);
-    if !answer.starts_with("HTTP/1.1 200") {
-        println!("{:?}", answer.lines().last());
-    }
     answer.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok()).unwrap_or(0)
 }
 
@@ -52,7 +49,7 @@ fn without_memory_a_large_request_is_refused_and_small_ones_are_answered() {
     let steady = Steady::over(field.ingress());
     let mut answers = Vec::new();
     // From a little more than what is left for small allocations, which nobody can refuse.
-    for more in [5, 6, 7, 9, 11, 15, 25, 50, 80, 150].map(|mib| mib << 10) {
+    for more in [5, 9, 15, 60, 150].map(|mib| mib << 10) {
         for chunked in [false, true] {
             let mut kept = Connection::to(field.api.0);
             kept.ask("GET", "/v1/eth/address", b"").ok();
