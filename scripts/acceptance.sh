@@ -136,6 +136,18 @@ a_echo() {
     "$1" /echo --data-binary @"$A_DIR/sent" -o "$A_DIR/received" && cmp "$A_DIR/sent" "$A_DIR/received"
 }
 
+# Four MiB there and back, three times: milliseconds from the host, through vsock and odyn, and within the enclave, without
+# either. No check: a figure, in speed.
+a_speed() {
+    local body=$A_DIR/speed.body
+    head -c 4194304 /dev/zero > "$body"
+    for _ in 1 2 3; do
+        printf 'vsock_s=%s\n' "$(a_get /echo --data-binary @"$body" -o "$A_DIR/speed.out" -w '%{time_total}')"
+        printf 'inside_ms=%s\n' "$(a_get "/loop?bytes=4194304")"
+    done > "$A_DIR/speed"
+    rm -f "$body" "$A_DIR/speed.out"
+}
+
 a_tls_ping() { [ "$(a_tls /ping "--tls-max" "$1" "--tlsv$1")" = pong ]; }
 # A failure of this kind, by curl's exit status, and of no other.
 a_curl_ends() {
@@ -325,6 +337,7 @@ a_run_checks() {
     # Before anything else has left its traces.
     a_get /facts > "$A_DIR/facts.idle" || true
     acceptance_check "ingress: 1 MiB there and back" a_echo a_get
+    a_speed || true
     acceptance_check "TLS ingress: TLS 1.2" a_tls_ping 1.2
     acceptance_check "TLS ingress: TLS 1.3" a_tls_ping 1.3
     acceptance_check "TLS ingress: 1 MiB there and back" a_echo a_tls

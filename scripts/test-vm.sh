@@ -171,6 +171,8 @@ if [ "$mode" != --quick ]; then
     . scripts/test-vm-more.sh
 fi
 
+# The median of the three figures $1 of scripts/acceptance.sh's speed, each times $2.
+speed() { sed -n "s/^$1=//p" "$work/init/speed" 2> /dev/null | sort -n | awk -v by="$2" 'NR == 2 { printf "%.0f", $1 * by }'; }
 figure() { sed -n "s/^$1=//p" "$work/init/facts.idle" 2> /dev/null || true; }
 cat << FIGURES
 # figures of ${odyn#"$PWD/"}, under emulation
@@ -178,6 +180,7 @@ size, stripped                 $(stat -c %s "$work/root/init") bytes
 start to application           $(figure boot_ms) ms
 resident, idle                 $(figure VmRSS); at most $(figure VmHWM)
 threads, idle                  $(figure Threads)
+4 MiB there and back           $(speed vsock_s 1000) ms through vsock and odyn, $(speed inside_ms 1) ms within the machine
 FIGURES
 echo "# $passed passed, $failed failed"
 [ "$failed" = 0 ]

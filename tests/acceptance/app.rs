@@ -15,7 +15,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use odyn::sys::process::{Pid, is_superuser};
 use odyn::sys::signal::{self, Signal};
@@ -174,6 +174,17 @@ fn answer(mut stream: TcpStream, boot: Option<Duration>) -> io::Result<()> {
     match path {
         "/ping" => reply(&mut stream, 200, b"pong\n"),
         "/echo" => reply(&mut stream, 200, &request.body),
+        "/loop" => {
+            let begun = Instant::now();
+            let (mut server, body) =
+                (TcpStream::connect(stream.local_addr()?)?, vec![b'l'; parse::<usize>(value)?.min(MAX_BODY)]);
+            write!(server, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len())?;
+            server.write_all(&body)?;
+            let received = io::copy(&mut server, &mut io::sink())?;
+            let took = begun.elapsed().as_millis();
+            let status = if received > body.len() as u64 { 200 } else { 502 };
+            reply(&mut stream, status, format!("{took}\n").as_bytes())
+        }
         "/facts" => reply(&mut stream, 200, facts(boot).as_bytes()),
         "/file" => match std::fs::read(value) {
             Ok(bytes) => reply(&mut stream, 200, &bytes),
