@@ -49,7 +49,7 @@ if [ "$what" = minimise ]; then
         all=$(mktemp -d) least=$(mktemp -d)
         # By size, so that of those that reach the same the shortest is met first.
         find "$corpus/$target" "fuzz/corpus/$target" -type f -size -1025c -exec cp -t "$all" {} + 2> /dev/null || true
-        "$binaries/$target" -set_cover_merge=1 -timeout=10 "$least" "$all" > "$logs/$target.minimise" 2>&1 ||
+        "$binaries/$target" -set_cover_merge=1 -use_counters=0 -timeout=30 "$least" "$all" > "$logs/$target.minimise" 2>&1 ||
             { tail -20 "$logs/$target.minimise"; exit 1; }
         rm -rf "fuzz/corpus/$target"
         mkdir -p "fuzz/corpus/$target"
