@@ -88,8 +88,9 @@ fn ten_thousand_slow_heads_at_a_server_delay_nobody_and_cost_no_thread() {
             }
         }
         let held = descriptors(odyn.pid()).len() - open;
-        // A machine with much else to do may be slower than a head may be.
-        assert!(held >= CLIENTS || begun.elapsed() > Duration::from_secs(9), "only {held} were held");
+        // A machine with much else to do may be slower than a head may be; and the connection that asked before all these
+        // may have been counted with what was open.
+        assert!(held + 1 >= CLIENTS || begun.elapsed() > Duration::from_secs(9), "only {held} were held");
         assert!(thread_count(odyn.pid()) <= threads);
         drop(slow);
         let ended = Instant::now();
