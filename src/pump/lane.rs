@@ -194,12 +194,14 @@ impl Lane {
         let mut written = 0;
         while let Some(rest @ [_, ..]) = bytes.get(written..) {
             match to.write(rest) {
-                Ok(n) => written += n,
+                Ok(n) => {
+                    written += n;
+                    self.moved += n as u64;
+                }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                 Err(e) => return Err(e),
             }
         }
-        self.moved += written as u64;
         Ok(written)
     }
 

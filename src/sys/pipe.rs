@@ -134,13 +134,8 @@ fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::socket::tests::pair;
     use std::net::Shutdown;
-    use std::os::unix::net::UnixStream;
-
-    fn pair() -> (Socket, Socket) {
-        let (a, b) = UnixStream::pair().unwrap();
-        (Socket::from(OwnedFd::from(a)), Socket::from(OwnedFd::from(b)))
-    }
 
     #[test]
     fn what_goes_in_at_one_socket_comes_out_at_the_other() {

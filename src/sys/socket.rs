@@ -273,11 +273,12 @@ impl AsFd for Socket {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use std::os::unix::net::UnixStream;
 
-    fn pair() -> (Socket, Socket) {
+    /// Two ends of a connection.
+    pub(in crate::sys) fn pair() -> (Socket, Socket) {
         let (a, b) = UnixStream::pair().unwrap();
         (Socket::from(OwnedFd::from(a)), Socket::from(OwnedFd::from(b)))
     }
