@@ -6,9 +6,10 @@
 #   valgrind  memcheck, which also sees what is read before it was written, and leaks.
 #
 # Each gets the unit tests of src/sys/ and then odyn itself, as the process that the tests start: applications run, are
-# signalled and reaped, bytes move, all ends by exit(), where leaks are counted. The standard library comes as the
-# compiler brings it: AddressSanitizer sees what that does through malloc and libc, not its single reads and writes;
-# valgrind does. A test of 500 connections is left out of valgrind, which has 500 threads at most.
+# signalled and reaped, bytes move, all ends by exit(), where leaks are counted. It is built without its own allocator,
+# which keeps some blocks from malloc. The standard library comes as the compiler brings it: AddressSanitizer sees what
+# that does through malloc and libc, not its single reads and writes; valgrind does. A test of 500 connections is left
+# out of valgrind, which has 500 threads at most.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -39,7 +40,7 @@ judge() {
 if [ "$mode" != valgrind ]; then
     export ASAN_OPTIONS="log_path=$reports/report:exitcode=99:detect_leaks=1:detect_stack_use_after_return=1"
     instrumented() {
-        RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address -Cforce-frame-pointers=yes" \
+        RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address -Cforce-frame-pointers=yes --cfg malloc_alone" \
             CARGO_TARGET_DIR="$folder/sanitize" cargo "$1" --locked --target "$host" "${@:2}"
     }
     instrumented test --lib sys::
@@ -53,10 +54,10 @@ if [ "$mode" != asan ]; then
     memcheck="valgrind --quiet --vgdb=no --log-file=$reports/report.%p --error-exitcode=99 --leak-check=full"
     # What may only possibly be lost is a thread's own record, which the standard library points into the middle of.
     memcheck="$memcheck --errors-for-leak-kinds=definite --show-leak-kinds=definite"
-    cargo build --locked --bin odyn
+    RUSTFLAGS="--cfg malloc_alone" CARGO_TARGET_DIR="$folder/sanitize" cargo build --locked --bin odyn
     variable=$(tr 'a-z-' 'A-Z_' <<< "CARGO_TARGET_${host}_RUNNER")
     env "$variable=$memcheck" cargo test --locked --lib sys::
-    printf '#!/bin/sh\nexec %s "%s" "$@"\n' "$memcheck" "$folder/debug/odyn" > "$reports/odyn"
+    printf '#!/bin/sh\nexec %s "%s" "$@"\n' "$memcheck" "$folder/sanitize/debug/odyn" > "$reports/odyn"
     chmod +x "$reports/odyn"
     ODYN_BINARY="$reports/odyn" cargo test --locked --test main -- supervision::signals ingress:: --skip five_hundred
     judge valgrind

@@ -8,6 +8,7 @@
 
 pub mod capability;
 pub mod event;
+pub mod heap;
 pub mod locked;
 pub mod memory;
 pub mod mount;
