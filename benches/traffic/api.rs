@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use odyn::keys::Keys;
 use odyn::sim::nsm::Simulated;
-use serde_json::json;
+use serde_json::{Value, json};
 use tiny_http::{Header, Response, Server};
 
 use crate::Run;
@@ -98,19 +98,23 @@ pub fn run(run: &Run, table: &mut Table) {
     let (port, bare_port) = (Port::reserve(), Port::reserve());
     let odyn = Odyn::script(&format!("api:\n  listen_port: {}\n", port.0), "exec sleep 100000");
     odyn.wait_running();
-    let get = |path: &str, body: &str| {
+    let fetch = |path: &str, body: &str| {
         let method = if body.is_empty() { "GET" } else { "POST" };
         let mut stream = eventually("the API answers", || Stream::tcp(port.0).ok());
         let answer = ask(&mut stream, &request(method, path, body), &mut Vec::new());
         String::from_utf8(answer.unwrap_or_else(|e| panic!("{path}: {e}"))).unwrap()
     };
-    let address = get("/v1/eth/address", "");
+    let fetch_json = |path: &str, body: &str| -> Value { serde_json::from_str(&fetch(path, body)).unwrap() };
+    let address = fetch("/v1/eth/address", "");
     let program = std::env::current_exe().unwrap();
     let _bare = Process::start(std::process::Command::new(program).args(["bare", &bare_port.0.to_string(), &address]));
     eventually("tiny_http listens", || Stream::tcp(bare_port.0).ok());
-    let public: serde_json::Value = serde_json::from_str(&get("/v1/encryption/public_key", "")).unwrap();
-    let sealing =
-        json!({ "plaintext": "a secret of some length", "client_public_key": public["public_key_der"] }).to_string();
+    // The other party has odyn's own key: what it seals for odyn, and what odyn seals for it, is the same.
+    let key = fetch_json("/v1/encryption/public_key", "")["public_key_der"].clone();
+    let sealing = json!({ "plaintext": "a secret of some length", "client_public_key": key }).to_string();
+    let sealed = fetch_json("/v1/encryption/encrypt", &sealing);
+    let (nonce, data) = (&sealed["nonce"], &sealed["encrypted_data"]);
+    let opening = json!({ "nonce": nonce, "client_public_key": key, "encrypted_data": data }).to_string();
     let calls = [
         ("/v1/eth/address", String::new()),
         ("/v1/random", String::new()),
@@ -118,6 +122,7 @@ pub fn run(run: &Run, table: &mut Table) {
         ("/v1/attestation", "{}".to_owned()),
         ("/v1/encryption/public_key", String::new()),
         ("/v1/encryption/encrypt", sealing),
+        ("/v1/encryption/decrypt", opening),
     ];
     let mut p99 = Vec::new();
     for (path, body) in calls {
