@@ -7,7 +7,7 @@ use crate::Run;
 use crate::app;
 use crate::flows::{down, rate, touch, up};
 use crate::support::fake_host::{FakeHost, reply};
-use crate::support::{Odyn, Port};
+use crate::support::{Odyn, Port, eventually};
 use crate::table::{Goal, Table, Unit};
 use crate::ways::{PATIENCE, Stream, Way};
 
@@ -20,6 +20,7 @@ pub fn run(run: &Run, table: &mut Table) {
     let program = std::env::current_exe().unwrap().to_str().unwrap().to_owned();
     let odyn = Odyn::with(&sections, &[], &[&program, "app", &port.0.to_string()], |_| {});
     odyn.wait_running();
+    eventually("the application listens", || Stream::tcp(port.0).ok());
     let _host = FakeHost::answering(&odyn.vsock_path(), |stream, _, _| {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
