@@ -16,7 +16,7 @@ fn said(what: &str) -> impl Fn(std::io::Error) -> String {
 fn connect(turn: &mut Turn) -> Outcome<Stream> {
     let stage = turn.stage;
     let stream = match turn.dice.roll(2) {
-        0 => Stream::vsock(&stage.odyn.vsock_path(), stage.plain.0),
+        0 => Stream::vsock(&stage.odyn.vsock_path(), stage.plain.0, &[]),
         _ => Stream::tcp(stage.published.0),
     };
     stream.map_err(said("connecting"))

@@ -125,7 +125,7 @@ pub fn visit(turn: &mut Turn) -> Outcome<u64> {
 }
 
 fn log_reader(turn: &Turn) -> Outcome<Stream> {
-    Stream::vsock(&turn.stage.odyn.vsock_path(), LOG).map_err(|e| format!("connecting: {e}"))
+    Stream::vsock(&turn.stage.odyn.vsock_path(), LOG, &[]).map_err(|e| format!("connecting: {e}"))
 }
 
 /// Stands still until the round is over, and is then told how much it missed.
@@ -158,7 +158,7 @@ pub fn status(turn: &mut Turn) -> Outcome<u64> {
     let path = turn.stage.odyn.vsock_path();
     let mut stay = Vec::new();
     for _ in 0..20 {
-        let mut stream = BufReader::new(Stream::vsock(&path, STATUS).map_err(|e| format!("connecting: {e}"))?);
+        let mut stream = BufReader::new(Stream::vsock(&path, STATUS, &[]).map_err(|e| format!("connecting: {e}"))?);
         let mut line = String::new();
         stream.read_line(&mut line).map_err(|e| format!("reading: {e}"))?;
         ensure(line == RUNNING, || line)?;

@@ -1,14 +1,10 @@
 //! Connections, and the bytes they carry: byte `n` of a stream is known from its seed, at both ends.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::sync::LazyLock;
-use std::time::Duration;
 
-/// How long anything on a connection may take.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub use crate::support::PATIENCE;
+pub use crate::support::stream::Stream;
 
 /// What is read and written at once.
 pub const BLOCK: usize = 64 << 10;
@@ -110,64 +106,4 @@ pub fn line(from: &mut impl Read) -> io::Result<String> {
     }
     line.pop();
     String::from_utf8(line).map_err(io::Error::other)
-}
-
-/// A client's end.
-#[derive(Debug)]
-pub enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-impl Stream {
-    pub fn tcp(port: u16) -> io::Result<Self> {
-        let stream = TcpStream::connect(("127.0.0.1", port))?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(Self::Tcp(stream))
-    }
-
-    /// By hybrid vsock.
-    pub fn vsock(path: &Path, port: u16) -> io::Result<Self> {
-        let mut stream = UnixStream::connect(path)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        writeln!(stream, "CONNECT {port}")?;
-        let answer = line(&mut stream)?;
-        if answer != format!("OK {port}") {
-            return Err(io::Error::other(answer));
-        }
-        Ok(Self::Unix(stream))
-    }
-
-    /// Ends one direction.
-    pub fn finish(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
-            Self::Unix(stream) => stream.shutdown(Shutdown::Write),
-        }
-    }
-}
-
-impl Read for Stream {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.read(bytes),
-            Self::Unix(stream) => stream.read(bytes),
-        }
-    }
-}
-
-impl Write for Stream {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.write(bytes),
-            Self::Unix(stream) => stream.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

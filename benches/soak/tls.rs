@@ -53,7 +53,7 @@ impl Tls {
     /// Without a handshake.
     pub fn raw(&self, turn: &mut Turn) -> Outcome<Stream> {
         let stream = match turn.dice.roll(2) {
-            0 => Stream::vsock(&turn.stage.odyn.vsock_path(), self.port.0),
+            0 => Stream::vsock(&turn.stage.odyn.vsock_path(), self.port.0, &[]),
             _ => Stream::tcp(self.published.0),
         };
         stream.map_err(|e| format!("connecting: {e}"))

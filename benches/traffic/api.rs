@@ -75,7 +75,6 @@ fn ask(stream: &mut Stream, request: &[u8], buffer: &mut Vec<u8>) -> io::Result<
 fn load(run: &Run, port: u16, request: &[u8], times: &Mutex<Vec<u32>>) -> f64 {
     rate(CLIENTS, run.time, &String::from_utf8_lossy(request), |stop: &AtomicBool| {
         let mut stream = Stream::tcp(port)?;
-        stream.set_patience()?;
         let (mut buffer, mut own) = (Vec::new(), Vec::new());
         while !stop.load(Ordering::Relaxed) {
             let begun = Instant::now();

@@ -54,7 +54,6 @@ pub fn run(run: &Run, table: &mut Table) {
 /// A tunnel through the proxy.
 fn tunnel(proxy: u16) -> io::Result<Stream> {
     let mut stream = Stream::tcp(proxy)?;
-    stream.set_patience()?;
     stream.write_all(format!("CONNECT {NAME}:443 HTTP/1.1\r\nHost: {NAME}:443\r\n\r\n").as_bytes())?;
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

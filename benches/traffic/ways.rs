@@ -1,16 +1,13 @@
 //! The contenders: how each is started, and how a client gets through it to the application.
 
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
-use std::os::unix::net::UnixStream;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use crate::support::{Odyn, Port, TempDir, eventually};
 
-/// How long anything may take.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub use crate::support::PATIENCE;
+pub use crate::support::stream::Stream;
 
 /// A process that ends with this.
 pub struct Process(pub Child);
@@ -61,76 +58,17 @@ impl Way {
         self.connect_saying(&[])
     }
 
-    /// Connects and sends `first`. To odyn the port goes with it: a vsock connection would not wait for an answer either.
+    /// Connects and sends `first`.
     pub fn connect_saying(&self, first: &[u8]) -> io::Result<Stream> {
         let mut stream = match self {
             Self::Direct(port) => Stream::tcp(*port)?,
-            Self::Odyn(path, _) | Self::Unix(_, path) => Stream::Unix(UnixStream::connect(path)?),
+            Self::Odyn(path, port) => return Stream::vsock(path, *port, first),
+            Self::Unix(_, path) => Stream::unix(path)?,
         };
-        stream.set_patience()?;
-        if let Self::Odyn(_, port) = self {
-            stream.write_all(&[format!("CONNECT {port}\n").as_bytes(), first].concat())?;
-            let expected = format!("OK {port}\n");
-            let mut answer = [0; 32];
-            let answer = &mut answer[..expected.len()];
-            stream.read_exact(answer)?;
-            if answer != expected.as_bytes() {
-                return Err(io::ErrorKind::ConnectionRefused.into());
-            }
-        } else if !first.is_empty() {
+        if !first.is_empty() {
             stream.write_all(first)?;
         }
         Ok(stream)
-    }
-}
-
-/// A client's end of a connection.
-#[derive(Debug)]
-pub enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-impl Stream {
-    pub fn tcp(port: u16) -> io::Result<Self> {
-        let stream = TcpStream::connect(("127.0.0.1", port))?;
-        stream.set_nodelay(true)?;
-        Ok(Self::Tcp(stream))
-    }
-
-    pub fn set_patience(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(s) => s.set_read_timeout(Some(PATIENCE)).and(s.set_write_timeout(Some(PATIENCE))),
-            Self::Unix(s) => s.set_read_timeout(Some(PATIENCE)).and(s.set_write_timeout(Some(PATIENCE))),
-        }
-    }
-
-    pub fn finish(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
-            Self::Unix(stream) => stream.shutdown(Shutdown::Write),
-        }
-    }
-}
-
-impl Read for Stream {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.read(bytes),
-            Self::Unix(stream) => stream.read(bytes),
-        }
-    }
-}
-
-impl Write for Stream {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.write(bytes),
-            Self::Unix(stream) => stream.write(bytes),
-        }
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

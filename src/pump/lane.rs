@@ -165,7 +165,8 @@ impl Lane {
             self.filled = self.filled.saturating_add(1);
         }
         let Ok(written) = self.write(to, scratch.buffer().get(..read).unwrap_or_default()) else {
-            return self.give_up().map(|()| false);
+            self.give_up();
+            return Ok(false);
         };
         if written < read {
             self.waiting = Some(scratch.keep(written, read));
@@ -210,7 +211,10 @@ impl Lane {
         if let Some(mut waiting) = self.waiting.take() {
             match self.write(to, waiting.bytes.get(waiting.start..waiting.end).unwrap_or_default()) {
                 Ok(written) => waiting.start += written,
-                Err(_) => return self.give_up(),
+                Err(_) => {
+                    self.give_up();
+                    return Ok(());
+                }
             }
             if waiting.start < waiting.end {
                 self.waiting = Some(waiting);
@@ -225,7 +229,10 @@ impl Lane {
                 Ok(moved) => self.moved += moved as u64,
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                 Err(e) if e.kind() == io::ErrorKind::InvalidInput => return self.end_pipe(),
-                Err(_) => return self.give_up(),
+                Err(_) => {
+                    self.give_up();
+                    return Ok(());
+                }
             }
         }
         if self.ended && !self.holds() {
@@ -245,11 +252,10 @@ impl Lane {
 
     /// The destination takes no more. It may still have something to say, as a server does that refuses an upload and
     /// answers why: the other direction goes on.
-    fn give_up(&mut self) -> io::Result<()> {
+    fn give_up(&mut self) {
         self.done = true;
         self.waiting = None;
         self.kernel = Kernel::Refused;
-        Ok(())
     }
 
     #[inline(never)]

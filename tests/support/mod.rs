@@ -10,6 +10,7 @@ pub mod fake_host;
 pub mod imds;
 pub mod origin;
 pub mod proc;
+pub mod stream;
 pub mod tools;
 
 use std::ffi::OsString;
