@@ -111,6 +111,11 @@ impl Lane {
         !self.ended && !self.done && !self.holds()
     }
 
+    /// What changes whenever the lane gets on.
+    pub(super) fn progress(&self) -> (u64, bool, bool) {
+        (self.moved, self.ended, self.done)
+    }
+
     pub(super) fn wants_room(&self) -> bool {
         !self.done && self.holds()
     }
@@ -148,12 +153,15 @@ impl Lane {
         }
         if let (Kernel::Pipe(pipe), Some(source)) = (&mut self.kernel, from.plain()) {
             match pipe.fill(source) {
-                Err(e) if e.kind() == io::ErrorKind::InvalidInput => self.kernel = Kernel::Refused,
-                read => {
-                    let read = self.note_read(read)?;
+                Ok(read @ 1..) => {
                     self.drain(to, scratch)?;
                     return Ok(read >= limits::PUMP_BUFFER);
                 }
+                // A splice stops at an urgent byte (MSG_OOB) as at the end, or as if nothing were there. A read does not.
+                Ok(_) => self.kernel = Kernel::Refused,
+                Err(e) if e.kind() == io::ErrorKind::InvalidInput => self.kernel = Kernel::Refused,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Err(e) => return Err(e),
             }
         }
         let buffer = scratch.buffer();

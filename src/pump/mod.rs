@@ -196,10 +196,17 @@ impl<A: End, B: End> Tunnel<A, B> {
                 warm = false;
                 continue;
             }
-            (last_traffic, warm) = (Instant::now(), true);
+            warm = true;
             let [at_a, at_b] = entries;
+            let before = (forward.progress(), backward.progress());
             forward.turn(a, b, scratch, held_a || at_a.readable(), at_b.writable())?;
             backward.turn(b, a, scratch, held_b || at_b.readable(), at_a.writable())?;
+            let flushing = !flushed_a && at_a.writable() || !flushed_b && at_b.writable();
+            if flushing || before != (forward.progress(), backward.progress()) {
+                last_traffic = Instant::now();
+            } else if last_traffic.elapsed() >= idle {
+                return Ok(Ending::Idle);
+            }
         }
     }
 

@@ -144,3 +144,34 @@ fn a_destination_that_takes_no_more_ends_its_direction_and_the_other_goes_on() {
         tunnel.join().unwrap();
     });
 }
+
+/// Splicing stops there as at the end of a stream, or as if nothing more were there: a stream was cut without a word, or its
+/// tunnel span for good.
+#[test]
+fn what_follows_an_urgent_byte_arrives_in_the_middle_of_a_stream_and_at_its_end() {
+    let ((client, a), (mut app, b)) = (tcp(), unix());
+    let (client, sent) = (Socket::from(client), stream(5));
+    let (first, rest) = sent.split_at(8 << 20);
+    let (second, third) = rest.split_at(8 << 20);
+    let say = |bytes: &[u8]| client.write_all_until(bytes, Instant::now() + Duration::from_secs(30)).unwrap();
+    thread::scope(|scope| {
+        let tunnel = scope.spawn(move || run(a, b, Early::default(), Duration::from_secs(30)));
+        let mut received = vec![0; first.len()];
+        scope.spawn(|| say(first));
+        app.read_exact(&mut received).unwrap();
+        assert!(received == first);
+        client.send_urgent(b'!').unwrap();
+        scope.spawn(|| say(second));
+        app.read_exact(&mut received).unwrap();
+        assert!(received == second);
+        client.send_urgent(b'!').unwrap();
+        scope.spawn(|| {
+            say(third);
+            client.shutdown(Shutdown::Write).unwrap();
+        });
+        assert_receives(&app, third);
+        app.shutdown(Shutdown::Both).unwrap();
+        let outcome = tunnel.join().unwrap();
+        assert!(matches!(outcome.ending, Ending::Complete) && outcome.forward == STREAM as u64, "{outcome:?}");
+    });
+}

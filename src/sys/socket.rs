@@ -137,6 +137,14 @@ impl Socket {
         })
     }
 
+    /// Sends an urgent byte, which a reader does not see among the others.
+    #[cfg(test)]
+    pub(crate) fn send_urgent(&self, byte: u8) -> io::Result<usize> {
+        let flags = libc::MSG_OOB | libc::MSG_NOSIGNAL;
+        // SAFETY: the byte is readable during the call.
+        super::check_size(unsafe { libc::send(self.fd.as_raw_fd(), (&raw const byte).cast(), 1, flags) })
+    }
+
     /// [`Socket::write`] of several pieces, in one call where that is of use: to vsock only the first goes.
     ///
     /// # Errors
