@@ -11,7 +11,7 @@ use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -22,6 +22,7 @@ use crate::config::limits;
 use crate::config::manifest::Helios;
 use crate::pump::{self, Early};
 use crate::serve::{Gate, thread_builder};
+use crate::sys::connect::connect_abstract;
 use crate::sys::process::{self, Allowance, Exit, Identity, Pid};
 use crate::sys::signal::Signal;
 use crate::sys::socket::Socket;
@@ -173,7 +174,7 @@ impl LightClient {
     fn spawn(&mut self) -> io::Result<()> {
         let start = self.starts.load(Ordering::Relaxed) + 1;
         // Not kept: when the process ends, so does its listener, and nobody waits there in vain.
-        let listener = UnixListener::bind_addr(&name(start)?)?;
+        let listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(name(start))?)?;
         let (reader, writer) = io::pipe()?;
         let mut command = Command::new(&self.program);
         command.args(&self.args).env_clear().current_dir("/");
@@ -194,16 +195,17 @@ impl LightClient {
 }
 
 /// Where a process of the light client listens: a name that is no file, and goes with it.
-fn name(start: u64) -> io::Result<SocketAddr> {
-    SocketAddr::from_abstract_name(format!("odyn-helios-{}-{start}", Pid::this()))
+fn name(start: u64) -> String {
+    format!("odyn-helios-{}-{start}", Pid::this())
 }
 
 /// Passes a connection on to whichever process there is, or will be soon.
 fn relay(client: Socket, starts: &AtomicU64) {
     let deadline = Instant::now() + limits::LIGHT_CLIENT_WAIT;
     let helios = loop {
-        match name(starts.load(Ordering::Relaxed)).and_then(|name| UnixStream::connect_addr(&name)) {
-            Ok(stream) => break Socket::from(OwnedFd::from(stream)),
+        let left = deadline.saturating_duration_since(Instant::now());
+        match connect_abstract(name(starts.load(Ordering::Relaxed)).as_bytes(), left) {
+            Ok(socket) => break socket,
             Err(_) if Instant::now() < deadline => std::thread::sleep(limits::APP_RETRY_PAUSE),
             Err(_) => return client.reset_on_drop(),
         }

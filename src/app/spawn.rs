@@ -29,10 +29,13 @@ impl fmt::Display for SpawnError {
             (io::ErrorKind::NotFound, _) if program.contains('/') => {
                 write!(
                     f,
-                    "entrypoint {program:?} not found in the image, or the interpreter its first line names is not"
+                    "entrypoint {program:?} not found in the image, or the interpreter or loader it names is not there"
                 )
             }
-            (io::ErrorKind::NotFound, _) => write!(f, "entrypoint {program:?} not found on the application's PATH"),
+            (io::ErrorKind::NotFound, _) => write!(
+                f,
+                "entrypoint {program:?} not found on the application's PATH, or the interpreter or loader it names is not there"
+            ),
             (io::ErrorKind::PermissionDenied, Some(Identity { uid, gid }))
                 if self.cause.raw_os_error() == Some(EPERM) =>
             {

@@ -122,9 +122,10 @@ fn run(options: &Options) -> i32 {
         Ok(exit) => (Status::from(exit), exit.shell_code()),
         Err(e) => {
             log::error!("fatal: {e}");
-            if let Some(console) = &console {
-                let usage = matches!(e, BootError::Command(CommandError::Missing)).then_some(USAGE);
-                console.say(&[&format!("fatal: {e}\n"), usage.unwrap_or_default()].concat());
+            let usage = matches!(e, BootError::Command(CommandError::Missing)).then_some(USAGE).unwrap_or_default();
+            match &console {
+                Some(console) => console.say(&[&format!("fatal: {e}\n"), usage].concat()),
+                None => print(io::stderr(), format_args!("{usage}")),
             }
             (Status::Fatal { error: e.to_string() }, e.exit_code())
         }

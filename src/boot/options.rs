@@ -1,7 +1,8 @@
 //! odyn's command line (contract section 1).
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use crate::app::user::User;
@@ -136,20 +137,16 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, UsageE
     let mut options = Options::default();
     let mut args = args.into_iter();
     while let Some(arg) = args.next() {
-        let text = arg.to_str().unwrap_or_default();
-        if text == "--" {
+        if arg == "--" {
             options.entrypoint = args.collect();
             break;
         }
-        if !text.starts_with('-') || text == "-" {
+        if !arg.as_bytes().starts_with(b"-") || arg == "-" {
             options.entrypoint = std::iter::once(arg).chain(args).collect();
             break;
         }
-        let (flag, inline) = match text.split_once('=') {
-            Some((flag, value)) if flag.starts_with("--") => (flag, Some(OsString::from(value))),
-            _ => (text, None),
-        };
-        let mut flag = Flag { name: flag, inline, args: &mut args };
+        let (name, inline) = split_flag(&arg);
+        let mut flag = Flag { name: name.to_str().unwrap_or_default(), inline, args: &mut args };
         match flag.name {
             "-h" | "--help" => return Ok(Request::Help),
             "-V" | "--version" => return Ok(Request::Version),
@@ -178,7 +175,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, UsageE
             short if is_verbosity(short) => {
                 options.verbosity = options.verbosity.saturating_add((short.len() - 1).try_into().unwrap_or(u8::MAX));
             }
-            unknown => return Err(UsageError::UnknownFlag(unknown.to_owned())),
+            _ => return Err(UsageError::UnknownFlag(name.to_string_lossy().into_owned())),
         }
     }
     #[cfg(feature = "sim")]
@@ -186,6 +183,17 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, UsageE
         return Err(UsageError::Needs("--sim-root", "--nsm sim"));
     }
     Ok(Request::Run(Box::new(options)))
+}
+
+/// `--flag=value` in two parts, anything else in one. The value may be no UTF-8: it may be a file's name.
+pub(crate) fn split_flag(arg: &OsStr) -> (&OsStr, Option<OsString>) {
+    let bytes = arg.as_bytes();
+    match bytes.iter().position(|byte| *byte == b'=') {
+        Some(at) if bytes.starts_with(b"--") => {
+            (OsStr::from_bytes(&bytes[..at]), Some(OsStr::from_bytes(&bytes[at + 1..]).to_owned()))
+        }
+        _ => (arg, None),
+    }
 }
 
 /// A flag and where its value comes from: behind `=`, or the next argument.
@@ -254,6 +262,19 @@ mod tests {
         }
         for args in [&["--user", "app:8"][..], &["--user=app:8"]] {
             assert_eq!(run(args).unwrap().user, User::parse("app:8"));
+        }
+    }
+
+    #[test]
+    fn a_file_name_that_is_no_utf_8_is_taken_behind_an_equals_sign_too_and_no_flag_is_a_program() {
+        let parse = |args: &[&[u8]]| parse(args.iter().map(|arg| OsStr::from_bytes(arg).to_owned()));
+        for args in [&[&b"--config-dir=/\xff"[..], b"app"][..], &[b"--config-dir", b"/\xff", b"app"]] {
+            let Ok(Request::Run(options)) = parse(args) else { panic!("{args:?}") };
+            assert_eq!(options.config_dir.as_os_str().as_bytes(), b"/\xff");
+            assert_eq!(options.entrypoint, ["app"]);
+        }
+        for flag in [&b"--\xff=x"[..], b"-\xff"] {
+            assert!(matches!(parse(&[flag, b"app"]), Err(UsageError::UnknownFlag(_))), "{flag:?}");
         }
     }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::address::{Address, enclave};
@@ -12,6 +11,7 @@ use super::nitro::Launch;
 use super::publish::Choice;
 use super::usage::{Command, Problem, USAGE, UsageError};
 use super::verify::hex;
+use crate::boot::options::split_flag;
 use crate::config::limits;
 use crate::transport::parent::Enclave;
 
@@ -175,6 +175,8 @@ fn parse_command(command: Command, mut args: impl Iterator<Item = OsString>) -> 
     let mut given = Given::default();
     while let Some(arg) = args.next() {
         let (name, inline) = split_flag(&arg);
+        // What is not UTF-8 cannot be a flag of ours.
+        let name = name.to_str().unwrap_or_default();
         let mut value = |flag| inline.clone().or_else(|| args.next()).ok_or(Problem::MissingValue(flag));
         match (name, command) {
             ("-h" | "--help", _) => return Ok(Request::Help(command.usage())),
@@ -280,15 +282,6 @@ impl Given {
             Command::Check => Request::Check(self.file.ok_or(Problem::Missing("the manifest's name"))?),
         })
     }
-}
-
-/// `--flag=value` in two parts, anything else in one. What is not UTF-8 cannot be a flag of ours.
-fn split_flag(arg: &OsStr) -> (&str, Option<OsString>) {
-    if let Some(at) = arg.as_bytes().iter().position(|b| *b == b'=').filter(|_| arg.as_bytes().starts_with(b"--")) {
-        let (flag, value) = arg.as_bytes().split_at(at);
-        return (std::str::from_utf8(flag).unwrap_or_default(), Some(OsStr::from_bytes(&value[1..]).to_owned()));
-    }
-    (arg.to_str().unwrap_or_default(), None)
 }
 
 fn parsed<T>(

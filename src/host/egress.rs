@@ -13,7 +13,8 @@ use crate::config::limits;
 use crate::pump::{self, Early, Outcome};
 use crate::report::logger::Throttle;
 use crate::serve::Gate;
-use crate::sys::socket::{Socket, connect_tcp};
+use crate::sys::connect::connect_tcp;
+use crate::sys::socket::Socket;
 use crate::transport::Listener;
 use crate::wire::frame::{self, ConnectFailure, ConnectReply, ConnectRequest};
 

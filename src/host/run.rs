@@ -88,7 +88,7 @@ impl Session<'_> {
     }
 
     fn until_end(&self, bridges: &Bridges) -> Result<u8, Error> {
-        // Known once the end has begun: what to return when the last connections are through.
+        // Known once the end has begun, and not revised: what to return when the last connections are through.
         let mut result: Option<Result<u8, Error>> = None;
         loop {
             while let Some(event) = self.inbox.event() {
@@ -102,9 +102,12 @@ impl Session<'_> {
                     Event::Watch(watch::Event::Over(End::Code(code))) => Ok(code),
                     Event::Watch(watch::Event::Over(End::Fatal(reason))) => Err(Error::Fatal(reason, 1)),
                     Event::Watch(watch::Event::Unreached(e)) => {
-                        return Err(Error::Unreached(self.target.enclave.clone(), self.target.status, e));
+                        let unreached = Error::Unreached(self.target.enclave.clone(), self.target.status, e);
+                        return result.unwrap_or(Err(unreached));
                     }
-                    Event::Watch(watch::Event::Gone) => return Err(Error::Gone(self.target.enclave.clone())),
+                    Event::Watch(watch::Event::Gone) => {
+                        return result.unwrap_or(Err(Error::Gone(self.target.enclave.clone())));
+                    }
                 };
                 // The first reason to end stands.
                 if result.is_none() {

@@ -19,7 +19,8 @@ use crate::pump::tls::TlsEnd;
 use crate::pump::{self, Early, Outcome};
 use crate::report::logger::Throttle;
 use crate::serve::Gate;
-use crate::sys::socket::{Socket, connect_loopback};
+use crate::sys::connect::connect_loopback;
+use crate::sys::socket::Socket;
 use crate::transport::Listener;
 
 /// When the application was started; not set until it is.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::policy::Allowed;
 use crate::config::limits;
@@ -25,8 +25,8 @@ pub enum DialError {
     Host(FrameError),
     /// The host could not connect to the target.
     Target(ConnectFailure),
-    /// No answer in time: [`limits::UPSTREAM_CONNECT`], or what the caller could wait.
-    Timeout,
+    /// No answer from the host for as long as the caller could wait.
+    Timeout(Duration),
 }
 
 impl DialError {
@@ -34,12 +34,13 @@ impl DialError {
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         match self {
-            Self::Timeout => true,
+            Self::Timeout(_) => true,
             Self::Target(failure) => {
                 let kind = failure.os_code.map(|code| io::Error::from_raw_os_error(code).kind());
                 kind == Some(io::ErrorKind::TimedOut)
             }
-            Self::Host(_) => false,
+            // The kernel's verdict: there is nobody at the host's CID.
+            Self::Host(e) => matches!(e, FrameError::Io(e) if e.kind() == io::ErrorKind::TimedOut),
         }
     }
 }
@@ -59,7 +60,7 @@ impl fmt::Display for DialError {
                 let text = &failure.message;
                 write!(f, "cannot connect: {}", &text[..text.floor_char_boundary(limits::HOST_MESSAGE)])
             }
-            Self::Timeout => write!(f, "no connection within {:?}", limits::UPSTREAM_CONNECT),
+            Self::Timeout(patience) => write!(f, "no connection within {patience:.0?}"),
         }
     }
 }
@@ -86,6 +87,7 @@ impl Dialer {
     /// # Errors
     /// See [`DialError`].
     pub fn dial_until(&self, allowed: &Allowed, deadline: Instant) -> Result<Socket, DialError> {
+        let patience = deadline.saturating_duration_since(Instant::now());
         let target = allowed.target();
         let request = ConnectRequest { host: target.host().to_string(), port: target.port() };
         let ask = || -> Result<(Socket, ConnectReply), FrameError> {
@@ -97,7 +99,10 @@ impl Dialer {
         match ask() {
             Ok((socket, ConnectReply::Ok)) => Ok(socket),
             Ok((_, ConnectReply::Err(failure))) => Err(DialError::Target(failure)),
-            Err(FrameError::Io(e)) if e.kind() == io::ErrorKind::TimedOut => Err(DialError::Timeout),
+            // With a number it is the kernel's, which gives a vsock connection up by itself.
+            Err(FrameError::Io(e)) if e.kind() == io::ErrorKind::TimedOut && e.raw_os_error().is_none() => {
+                Err(DialError::Timeout(patience))
+            }
             Err(e) => Err(DialError::Host(e)),
         }
     }

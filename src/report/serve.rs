@@ -3,6 +3,7 @@
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::AsFd;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::board::Board;
@@ -21,7 +22,7 @@ pub fn send_log(socket: &Socket, ring: &Ring) {
             Read::Some if socket.write_all_until(&out, Instant::now() + limits::READER_STALL).is_ok() => {}
             Read::Nothing if !gone(socket) => {}
             Read::End => {
-                end(socket, limits::LOG_CLOSE);
+                end(socket, limits::LOG_CLOSE, has_ended(socket));
                 return;
             }
             Read::Some | Read::Nothing => return,
@@ -40,11 +41,13 @@ pub fn send_status(socket: &Socket, board: &Board) {
             continue;
         };
         seen = Some(number);
+        // What such a reader says by its end of the stream is said already, before it has read the last line.
+        let mute = status.is_final() && has_ended(socket);
         if socket.write_all_until(status.to_line().as_bytes(), Instant::now() + limits::FRAME).is_err() {
             return;
         }
         if status.is_final() {
-            if end(socket, limits::FINAL_STATUS_WAIT) {
+            if end(socket, limits::FINAL_STATUS_WAIT, mute) {
                 board.mark_read();
             }
             return;
@@ -55,12 +58,22 @@ pub fn send_status(socket: &Socket, board: &Board) {
 /// Ends the stream and waits until the reader, having read to the end, closes: a write that succeeded is only in the
 /// kernel's hands, and powering off would lose it. True when it has read all: one that goes with bytes unread breaks the
 /// connection instead of closing it. A reader that keeps its end open costs `patience`, after which the connection is
-/// closed altogether: some virtual machine monitors do not pass a half-close on.
-fn end(socket: &Socket, patience: Duration) -> bool {
+/// closed altogether: some virtual machine monitors do not pass a half-close on. So does one that was `mute` before: its
+/// stream ended when there was still something to read, and tells nothing.
+fn end(socket: &Socket, patience: Duration, mute: bool) -> bool {
     if socket.shutdown(Shutdown::Write).is_err() {
         return false;
     }
     let deadline = Instant::now() + patience;
+    if mute {
+        while !gone(socket) {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            thread::sleep(limits::READER_PAUSE);
+        }
+        return matches!(socket.read(&mut [0]), Ok(0));
+    }
     let mut scrap = [0; 256];
     // A reader has nothing to say; if it talks all the same, the deadline still holds.
     while Instant::now() < deadline {
@@ -73,9 +86,51 @@ fn end(socket: &Socket, patience: Duration) -> bool {
     false
 }
 
+/// True when the reader has ended its stream, whatever it said before.
+fn has_ended(socket: &Socket) -> bool {
+    let mut scrap = [0; 256];
+    let said = (0..limits::READER_CHATTER).map(|_| socket.read(&mut scrap)).find(|said| !matches!(said, Ok(1..)));
+    matches!(said, Some(Ok(0)))
+}
+
 /// True when the reader has closed both directions. One that only stopped sending still reads.
 fn gone(socket: &Socket) -> bool {
     let mut entries = [Entry::new(socket.as_fd(), Interest::READ)];
     let answer: io::Result<usize> = poll(&mut entries, Some(Duration::ZERO));
     answer.is_err() || entries[0].hung_up()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use crate::wire::status::Status;
+
+    /// A reader that has ended its own stream, as `nc -N` does at once; what it does then, and whether it has read.
+    fn mute_reader(then: impl FnOnce(UnixStream)) -> bool {
+        let (reader, end) = UnixStream::pair().unwrap();
+        reader.shutdown(Shutdown::Write).unwrap();
+        let board = Board::default();
+        board.post(Status::Exited { code: 7 });
+        thread::scope(|scope| {
+            let serving = scope.spawn(|| send_status(&Socket::from(OwnedFd::from(end)), &board));
+            then(reader);
+            serving.join().unwrap();
+        });
+        board.wait_read(Instant::now())
+    }
+
+    #[test]
+    fn a_reader_that_had_ended_its_stream_counts_when_it_closes_after_the_final_status_and_not_before() {
+        let reads = |mut reader: UnixStream| {
+            let mut line = String::new();
+            reader.read_to_string(&mut line).unwrap();
+            assert!(line.contains("exited"), "{line}");
+        };
+        assert!(mute_reader(reads));
+        assert!(!mute_reader(drop));
+    }
 }

@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 pub mod capability;
+pub mod connect;
 pub mod event;
 pub mod heap;
 pub mod locked;

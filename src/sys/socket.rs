@@ -4,8 +4,8 @@
 //! by the caller's own `poll` or by the `*_until` methods. `SIGPIPE` is never raised.
 
 use std::io::{self, IoSlice};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use super::poll::{Interest, wait_until};
@@ -13,59 +13,6 @@ use crate::config::limits;
 
 /// How long [`Socket::reset_after_delivery`] waits at most.
 const DELIVERY: Duration = limits::RESCUE;
-
-/// Connects over TCP, waiting at most `patience`.
-///
-/// # Errors
-/// `ECONNREFUSED` also when TCP connected the socket to itself, as it can when nobody listens on a port from the
-/// ephemeral range; otherwise what `connect(2)` reports.
-pub fn connect_tcp(address: &SocketAddr, patience: Duration) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(address, patience)?;
-    if stream.local_addr()? == *address {
-        return Err(io::Error::from_raw_os_error(libc::ECONNREFUSED));
-    }
-    Ok(stream)
-}
-
-/// Connects to a port of 127.0.0.1, waiting at most `patience`: whoever listens there is answered for by the kernel at
-/// once, unless its backlog is full.
-///
-/// # Errors
-/// `ECONNREFUSED` also when TCP connected the socket to itself, as it can when nobody listens on a port from the
-/// ephemeral range; `TimedOut`; otherwise what `connect(2)` reports.
-pub fn connect_loopback(port: u16, patience: Duration) -> io::Result<Socket> {
-    // An interrupted connect is not to be called again for the same socket.
-    super::retry(|| try_loopback(port, patience))
-}
-
-fn try_loopback(port: u16, patience: Duration) -> io::Result<Socket> {
-    let flags = libc::SOCK_STREAM | libc::SOCK_CLOEXEC;
-    // SAFETY: socket takes no pointers.
-    let fd = super::check(unsafe { libc::socket(libc::AF_INET, flags, 0) })?;
-    // SAFETY: fd was returned just now and nobody else owns it.
-    let stream = TcpStream::from(unsafe { OwnedFd::from_raw_fd(fd) });
-    // For a socket in blocking mode this bounds connect, too (socket(7)): one call in place of four.
-    stream.set_write_timeout(Some(patience))?;
-    let address = libc::sockaddr_in {
-        sin_family: libc::AF_INET as libc::sa_family_t,
-        sin_port: port.to_be(),
-        sin_addr: libc::in_addr { s_addr: u32::from(Ipv4Addr::LOCALHOST).to_be() },
-        sin_zero: [0; 8],
-    };
-    let size = size_of::<libc::sockaddr_in>() as libc::socklen_t;
-    // SAFETY: the pointer is to an address of that size.
-    super::check(unsafe { libc::connect(fd, (&raw const address).cast(), size) }).map_err(|e| {
-        match e.raw_os_error() {
-            // What a blocking connect says when its time is over.
-            Some(libc::EINPROGRESS) => io::ErrorKind::TimedOut.into(),
-            _ => e,
-        }
-    })?;
-    if stream.local_addr()?.port() == port {
-        return Err(io::Error::from_raw_os_error(libc::ECONNREFUSED));
-    }
-    Ok(Socket::from(stream))
-}
 
 /// Lets so many connections wait at a listening socket, or as many as the kernel allows (`net.core.somaxconn`).
 ///
@@ -289,37 +236,6 @@ pub(super) mod tests {
     pub(in crate::sys) fn pair() -> (Socket, Socket) {
         let (a, b) = UnixStream::pair().unwrap();
         (Socket::from(OwnedFd::from(a)), Socket::from(OwnedFd::from(b)))
-    }
-
-    #[test]
-    fn connecting_to_a_port_of_this_machine_ends_with_a_socket_or_a_reason() {
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let socket = connect_loopback(port, Duration::from_secs(5)).unwrap();
-        let (mut app, _) = listener.accept().unwrap();
-        socket.write(b"hello").unwrap();
-        let mut seen = [0; 5];
-        io::Read::read_exact(&mut app, &mut seen).unwrap();
-        assert_eq!(&seen, b"hello");
-        drop((listener, app));
-        let refused = connect_loopback(port, Duration::from_secs(5)).unwrap_err();
-        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
-    }
-
-    #[test]
-    fn a_full_backlog_is_waited_for_no_longer_than_told() {
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        // SAFETY: listen takes no pointers. A second call makes the backlog smaller.
-        unsafe { libc::listen(listener.as_raw_fd(), 0) };
-        let mut held = Vec::new();
-        let full = loop {
-            match connect_loopback(port, Duration::from_millis(50)) {
-                Ok(socket) if held.len() < 16 => held.push(socket),
-                other => break other,
-            }
-        };
-        assert_eq!(full.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
     #[test]

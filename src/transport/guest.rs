@@ -6,8 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Instant;
@@ -16,6 +15,7 @@ use super::{Listener, bind_unix, port_path};
 use crate::config::limits;
 use crate::serve::{self, Gate};
 use crate::sync::lock;
+use crate::sys::connect::connect_unix;
 use crate::sys::event::Event;
 use crate::sys::poll::{Interest, wait_until};
 use crate::sys::socket::Socket;
@@ -68,7 +68,7 @@ impl Guest {
     }
 
     pub(super) fn dial_host(&self, port: u32) -> io::Result<Socket> {
-        UnixStream::connect(port_path(&self.path, port)).map(|stream| Socket::from(OwnedFd::from(stream)))
+        connect_unix(&port_path(&self.path, port), limits::FRAME)
     }
 }
 
@@ -167,6 +167,8 @@ fn read_greeting(socket: &Socket, deadline: Instant) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
 
     #[test]
     fn a_greeting_is_read_to_its_newline_and_no_further() {

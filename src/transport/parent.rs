@@ -2,13 +2,12 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use super::{Listener, bind_unix, port_path};
 use crate::config::limits;
+use crate::sys::connect::connect_unix;
 use crate::sys::socket::Socket;
 use crate::sys::vsock;
 
@@ -34,7 +33,7 @@ impl Enclave {
         match self {
             Self::Cid(cid) => vsock::connect(*cid, port),
             Self::Uds(path) => {
-                let socket = Socket::from(OwnedFd::from(UnixStream::connect(path)?));
+                let socket = connect_unix(path, limits::FRAME)?;
                 let deadline = Instant::now() + limits::FRAME;
                 socket.write_all_until(format!("CONNECT {port}\n").as_bytes(), deadline)?;
                 read_answer(&socket, deadline)?;

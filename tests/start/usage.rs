@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{Odyn, tools};
+use crate::support::{Odyn, TempDir, tools};
 
 /// Runs odyn with these arguments alone; a wrong command line makes nobody wait for a host.
 fn run(args: &[&str]) -> (Output, String, String) {
@@ -85,6 +85,11 @@ fn without_an_entrypoint_and_a_cmd_file_it_ends_with_2_and_says_what_to_give() {
     assert!(status.starts_with("{\"status\":\"fatal\","), "{status}");
     assert_eq!(odyn.wait().code(), Some(2));
     assert!(odyn.stderr().starts_with("usage: odyn "), "no usage");
+    // Where its log goes to standard error, too.
+    let mut odyn = Odyn::in_dir(TempDir::new(), "", &["--no-console"], &[], |_| {});
+    odyn.final_status();
+    assert_eq!(odyn.wait().code(), Some(2));
+    assert!(odyn.stderr().contains("\nusage: odyn "), "no usage");
 }
 
 #[test]
