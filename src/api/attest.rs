@@ -95,7 +95,7 @@ fn key_der(pem: &str) -> Result<Vec<u8>, Problem> {
 /// The `nonce` of a JSON object, every other field skipped unread, however often it stands there.
 fn only_nonce(body: &[u8]) -> Result<Option<String>, ApiError> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let nonce = deserializer.deserialize_map(NonceVisitor).map_err(ApiError::Json)?;
+    let nonce = deserializer.deserialize_any(NonceVisitor).map_err(ApiError::Json)?;
     deserializer.end().map_err(ApiError::Json)?;
     match nonce {
         Value::Null => Ok(None),
@@ -111,6 +111,11 @@ impl<'de> Visitor<'de> for NonceVisitor {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
+    }
+
+    /// serde's own error would repeat all of it.
+    fn visit_str<E: Error>(self, _: &str) -> Result<Self::Value, E> {
+        Err(E::custom("must be a JSON object"))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {

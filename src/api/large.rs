@@ -186,6 +186,11 @@ impl<'de> Visitor<'de> for ApartVisitor {
         f.write_str("a JSON object")
     }
 
+    /// serde's own error would repeat all of it.
+    fn visit_str<E: Error>(self, _: &str) -> Result<Self::Value, E> {
+        Err(E::custom("must be a JSON object"))
+    }
+
     fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> Result<Self::Value, A::Error> {
         let (mut fields, mut large) = (Map::new(), None);
         while let Some(name) = entries.next_key::<String>()? {
@@ -240,5 +245,10 @@ mod tests {
         assert!(error(r#"{"value":"","a":1,"a":1}"#).contains("a: there twice"));
         assert!(error(r#"{"value":""} x"#).contains("trailing"));
         assert!(error("[]").contains("a JSON object"));
+        // Not even when a whole body is one.
+        for text in [r#""a secret""#, r#""\u0061 secret""#] {
+            let told = error(text);
+            assert!(told.contains("must be a JSON object") && !told.contains("secret"), "{told}");
+        }
     }
 }

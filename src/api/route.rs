@@ -49,7 +49,7 @@ pub(super) enum StorageCall {
 /// The endpoint at `target`, whose query is not looked at.
 ///
 /// # Errors
-/// [`ApiError::NotFound`], or [`ApiError::Method`] with what the path takes.
+/// [`ApiError::NotFound`], or, of the internal API, [`ApiError::Method`] with what the path takes.
 pub(super) fn route(surface: Surface, method: &str, target: &str) -> Result<Endpoint, ApiError> {
     let path = target.split_once('?').map_or(target, |(path, _)| path);
     let (allowed, endpoint) = match (path, surface) {
@@ -69,7 +69,12 @@ pub(super) fn route(surface: Surface, method: &str, target: &str) -> Result<Endp
         ("/v1/s3/list", _) => ("POST", Endpoint::Storage(StorageCall::List)),
         _ => return Err(ApiError::NotFound),
     };
-    if method == allowed { Ok(endpoint) } else { Err(ApiError::Method(allowed)) }
+    match surface {
+        _ if method == allowed => Ok(endpoint),
+        // Its three calls, and everything else 404: a probe is not told what else there might be.
+        Surface::Auxiliary => Err(ApiError::NotFound),
+        Surface::Internal => Err(ApiError::Method(allowed)),
+    }
 }
 
 #[cfg(test)]
@@ -103,6 +108,11 @@ mod tests {
         assert_eq!(route(Surface::Auxiliary, "POST", "/v1/attestation").unwrap(), Endpoint::NonceAttestation);
         for path in ["/v1/eth/sign", "/v1/eth/sign-tx", "/v1/random", "/v1/encryption/decrypt", "/v1/s3/get"] {
             assert_eq!((auxiliary("GET", path), auxiliary("POST", path)), (404, 404), "{path}");
+        }
+        for (method, path) in
+            [("POST", "/v1/eth/address"), ("HEAD", "/v1/encryption/public_key"), ("GET", "/v1/attestation")]
+        {
+            assert_eq!(auxiliary(method, path), 404, "{method} {path}");
         }
     }
 }

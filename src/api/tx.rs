@@ -121,7 +121,7 @@ impl Transaction {
             [other, ..] => return Err(ApiError::TransactionType(TransactionType::Other(*other))),
         };
         let wrong = |problem| ApiError::field(PLACE, problem);
-        let items = list_items(&Rlp::new(list)).map_err(wrong)?;
+        let items = list_items(&Rlp::new(list), FIELDS + SIGNATURE_FIELDS).map_err(wrong)?;
         if items.len() == FIELDS + SIGNATURE_FIELDS {
             return Err(wrong(Problem::Signed));
         }
@@ -141,7 +141,8 @@ impl Transaction {
         let value = bytes(value).and_then(|bytes| Quantity::from_bytes(bytes, AMOUNT));
         let value = value.map_err(|problem| named("value", problem))?;
         let data = bytes(data).map_err(|problem| named("data", problem))?;
-        let access_list = list_items(access).and_then(|entries| entries.iter().map(Access::from_rlp).collect());
+        let most = access.as_raw().len() / Access::SHORTEST;
+        let access_list = list_items(access, most).and_then(|entries| entries.iter().map(Access::from_rlp).collect());
         let access_list = access_list.map_err(|problem| named("access_list", problem))?;
         let transaction = Self { numbers, to: to.to_vec(), value, data: data.to_vec(), access_list };
         // Whatever else the payload was, long forms and trailing bytes included, it was not the canonical encoding.
@@ -183,6 +184,9 @@ impl Transaction {
 }
 
 impl Access {
+    /// Bytes of an entry without keys: its header, the address with its own, an empty list.
+    const SHORTEST: usize = 1 + 21 + 1;
+
     fn from_json(mut entry: Object) -> Result<Self, ApiError> {
         let address = entry.hex("address")?;
         if address.len() != 20 {
@@ -208,7 +212,7 @@ impl Access {
     }
 
     fn from_rlp(entry: &Rlp<'_>) -> Result<Self, Problem> {
-        let items = list_items(entry)?;
+        let items = list_items(entry, 2)?;
         let [address, keys] = &items[..] else {
             return Err(Problem::Items(2));
         };
@@ -216,7 +220,8 @@ impl Access {
             bytes if bytes.len() == size => Ok(bytes.to_vec()),
             _ => Err(Problem::Length(size)),
         };
-        let storage_keys = list_items(keys)?.iter().map(|key| exactly(key, 32)).collect::<Result<_, _>>()?;
+        let storage_keys =
+            list_items(keys, keys.as_raw().len() / 33)?.iter().map(|key| exactly(key, 32)).collect::<Result<_, _>>()?;
         Ok(Self { address: exactly(address, 20)?, storage_keys })
     }
 }
@@ -227,11 +232,12 @@ fn bytes<'a>(item: &Rlp<'a>) -> Result<&'a [u8], Problem> {
 }
 
 /// The items of a list that is all there, with nothing behind it: the iterator would end without a word where the bytes
-/// do, and take what follows for further items.
-fn list_items<'a>(list: &Rlp<'a>) -> Result<Vec<Rlp<'a>>, Problem> {
+/// do, and take what follows for further items. Of more than `most` only one more is there: each takes 50 times the memory
+/// that a byte of the payload does, and too many are too small, the first of them among those that are there.
+fn list_items<'a>(list: &Rlp<'a>, most: usize) -> Result<Vec<Rlp<'a>>, Problem> {
     let exact = |info: PayloadInfo| list.as_raw().len().checked_sub(info.header_len) == Some(info.value_len);
     let exact = list.is_list() && list.payload_info().is_ok_and(exact);
-    if exact { Ok(list.iter().collect()) } else { Err(Problem::Rlp) }
+    if exact { Ok(list.iter().take(most + 1).collect()) } else { Err(Problem::Rlp) }
 }
 
 #[cfg(test)]

@@ -40,8 +40,8 @@ pub const API_VALUES: usize = 1 << 16;
 /// milliseconds. As long may it take to read the answer.
 pub const API_TRANSFER: Duration = Duration::from_secs(10);
 
-/// Bytes of requests and answers that one API holds at once, all connections together: six of the largest bodies. What
-/// would go beyond is answered with 503.
+/// Bytes of requests on their way in and of answers on their way out that one API holds at once, all connections together:
+/// six of the largest bodies. A large request that would go beyond is answered with 503. What handlers work on is beside.
 pub const API_HELD: usize = 64 << 20;
 
 /// How often a body may be copied while it is answered: parsed, sealed, in hexadecimal, in JSON. There must be room for as

@@ -216,7 +216,7 @@ impl Service for Rpc {
     fn plan(&self, method: &str, _: &str) -> Plan {
         let body = if method == "POST" { limits::REQUEST } else { 0 };
         let work = if method == "POST" { Work::Remote } else { Work::Immediate };
-        Plan { work, body, transfer: API_TRANSFER, answer: limits::ANSWERED }
+        Plan { work, body, transfer: API_TRANSFER, answer: limits::ANSWERED, ..Plan::LOCAL }
     }
 
     fn handlers(&self, work: Work) -> usize {

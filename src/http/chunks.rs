@@ -1,9 +1,10 @@
-//! Bytes in pieces, so that a large body is let go of piece by piece while it moves on.
+//! Bytes in pieces, so that a large body is let go of piece by piece while it moves on. What is not taken is wiped when the
+//! queue is dropped, and so is whatever is copied within it: they are requests' bodies.
 
 use std::collections::VecDeque;
 use std::io;
 
-use super::peer::reserve;
+use super::peer::{reserve, wipe};
 
 /// Pieces smaller than this are put together: a client that sends byte by byte must not cost a piece each. Large enough
 /// for allocators to give each back to the kernel when it is let go of, not when all are.
@@ -31,7 +32,8 @@ impl Chunks {
         match self.pieces.back_mut() {
             Some(last) if last.len() + bytes.len() <= PIECE => {
                 reserve(last, bytes.len())?;
-                last.append(&mut bytes);
+                last.extend_from_slice(&bytes);
+                wipe(&mut bytes);
             }
             _ if bytes.is_empty() => {}
             _ => self.pieces.push_back(bytes),
@@ -56,10 +58,17 @@ impl Chunks {
         }
         let mut whole = Vec::new();
         whole.try_reserve_exact(self.length).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        while let Some(piece) = self.pop() {
+        while let Some(mut piece) = self.pop() {
             whole.extend_from_slice(&piece);
+            wipe(&mut piece);
         }
         Ok(whole)
+    }
+}
+
+impl Drop for Chunks {
+    fn drop(&mut self) {
+        self.pieces.iter_mut().for_each(wipe);
     }
 }
 

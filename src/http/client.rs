@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::body::Follower;
 use super::chunks::Chunks;
 use super::head::{Framing, HeadError, RequestHead, Scanner, Version};
-use super::peer::{Peer, WINDOW, reserve};
+use super::peer::{Peer, WINDOW, reserve, wipe};
 use super::server::{NO_ROOM, announce_close, refusal};
 use super::service::{Plan, Request, Service, Work};
 use crate::config::limits;
@@ -71,6 +71,13 @@ pub(super) struct Whole {
     close: bool,
 }
 
+impl Drop for Client {
+    /// What it said of a request that did not get far is a request's all the same.
+    fn drop(&mut self) {
+        wipe(&mut self.peer.input);
+    }
+}
+
 impl Client {
     pub(super) fn new(id: u64, socket: Socket, service: Arc<dyn Service>, pass: Pass) -> Self {
         let deadline = Instant::now() + limits::HEADER_READ;
@@ -95,7 +102,7 @@ impl Client {
         matches!(self.state, State::Head(_)) && self.peer.input.is_empty()
     }
 
-    /// Bytes held for it.
+    /// Bytes held for it here: not those of a request that a handler has.
     pub(super) fn held(&self) -> usize {
         let waiting = match &self.state {
             State::Body(upload) => upload.data.len(),
@@ -133,7 +140,8 @@ impl Client {
                 if !begun && !self.peer.input.is_empty() && matches!(self.state, State::Head(_)) {
                     self.deadline = self.deadline.min(Instant::now() + limits::HEADER_READ);
                 }
-                if full {
+                // Who has sent little is not made to pay for those who have sent much.
+                if full && self.held() > 2 * WINDOW {
                     self.refuse(503, "too many bytes of requests at once; try again");
                     return Ok(());
                 }
@@ -150,7 +158,7 @@ impl Client {
             }
             State::Lingering => {
                 self.peer.receive()?;
-                self.peer.input.clear();
+                wipe(&mut self.peer.input);
                 if self.peer.ended {
                     self.state = State::Gone;
                 }
@@ -204,6 +212,7 @@ impl Client {
     }
 
     fn refuse(&mut self, status: u16, reason: &str) {
+        wipe(&mut self.peer.input);
         self.peer.input = Vec::new();
         let answer = refusal(self.service.refusal(status, reason));
         self.begin_answer(&answer, Chunks::default(), true, limits::API_TRANSFER);
@@ -238,8 +247,9 @@ impl Client {
         if let State::Head(scanner) = &mut self.state {
             match scanner.head_length(&self.peer.input, limits::REQUEST_HEAD) {
                 Ok(Some(length)) => {
-                    let bytes = self.peer.take(length);
+                    let mut bytes = self.peer.take(length);
                     self.begin_body(&bytes);
+                    wipe(&mut bytes);
                 }
                 Ok(None) if self.peer.ended => self.state = State::Gone,
                 Ok(None) => {}
@@ -259,7 +269,7 @@ impl Client {
         };
         let plan = self.service.plan(&head.method, &head.target);
         if matches!(framing, Framing::Length(length) if length > plan.body as u64) {
-            return self.refuse_size(plan);
+            return self.refuse_size(plan, false);
         }
         if head.fields.lists("expect", "100-continue") && self.peer.input.is_empty() && framing != Framing::Length(0) {
             self.peer.output.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -283,10 +293,10 @@ impl Client {
         } else if upload.data.push(self.peer.take(more)).is_err() {
             return self.refuse_room();
         }
-        let (plan, done) = (upload.plan, upload.follower.is_done());
+        let (plan, chunked, done) = (upload.plan, upload.chunked, upload.follower.is_done());
         // Chunked, and counted with its framing.
         if upload.length > plan.body && !done || upload.length > 2 * plan.body {
-            return self.refuse_size(plan);
+            return self.refuse_size(plan, chunked);
         }
         if !done {
             if self.peer.ended {
@@ -300,7 +310,11 @@ impl Client {
             if reserve(&mut data, upload.length).is_err() {
                 return self.refuse_room();
             }
-            if dechunk(&self.peer.take(upload.length), &mut data).is_none() {
+            let mut framed = self.peer.take(upload.length);
+            let whole = dechunk(&framed, &mut data);
+            wipe(&mut framed);
+            if whole.is_none() {
+                wipe(&mut data);
                 return self.refuse(400, "body: malformed chunk");
             }
             Chunks::from(data)
@@ -308,7 +322,7 @@ impl Client {
             upload.data
         };
         if body.len() > plan.body {
-            return self.refuse_size(plan);
+            return self.refuse_size(plan, false);
         }
         match Whole::new(upload.head, plan, body, self.service.fields()) {
             Some(request) => {
@@ -330,8 +344,10 @@ impl Client {
         self.refuse(503, NO_ROOM);
     }
 
-    fn refuse_size(&mut self, plan: Plan) {
-        self.refuse(413, &format!("the body is larger than {} MiB", plan.body >> 20));
+    fn refuse_size(&mut self, plan: Plan, chunked: bool) {
+        let (most, unit) = if plan.body < 1 << 20 { (plan.body >> 10, "KiB") } else { (plan.body >> 20, "MiB") };
+        let framing = if chunked { ", or its chunks are too small" } else { "" };
+        self.refuse(413, &format!("the body is larger than {most} {unit}{framing}"));
     }
 
     fn refuse_head(&mut self, e: HeadError) {
@@ -366,12 +382,12 @@ impl Whole {
     /// With the body in one piece.
     ///
     /// # Errors
-    /// `OutOfMemory`, also when there is room for the body but not for what becomes of it ([`limits::API_COPIES`]).
+    /// `OutOfMemory`, also when there is room for the body but not for what becomes of it ([`Plan::copies`]).
     pub(super) fn into_request(self) -> io::Result<Request> {
         let Self { method, target, fields, body, plan, .. } = self;
         let body = if plan.work == Work::Immediate { Chunks::default() } else { body };
         if body.len() > WINDOW {
-            memory::room_for(body.len().saturating_mul(limits::API_COPIES))?;
+            memory::room_for(body.len().saturating_mul(plan.copies))?;
         }
         Ok(Request { method, target, fields, body: Zeroizing::new(body.join()?) })
     }

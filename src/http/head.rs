@@ -42,7 +42,7 @@ impl fmt::Display for HeadError {
             Self::LineEnding => "line not ended by CRLF",
             Self::StartLine => "malformed first line",
             Self::Version => "HTTP version not supported",
-            Self::Target => "request target is not one a proxy takes: CONNECT host:port, or http://host/...",
+            Self::Target => "request target with a character that it cannot have",
             Self::Field => "malformed header field",
             Self::Folded => "folded header line",
             Self::Host => "exactly one Host field is needed",

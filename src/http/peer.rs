@@ -4,6 +4,8 @@ use std::io;
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
+use zeroize::Zeroize;
+
 use crate::sys::memory;
 use crate::sys::socket::Socket;
 
@@ -14,17 +16,33 @@ pub const WINDOW: usize = 32 << 10;
 /// unread bytes resets the connection and may destroy the answer on its way.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Makes room for `more` bytes at the end of `buffer`. What is no larger than a head and a window of a body is not asked
+/// Makes room for `more` bytes at the end of `buffer`. Where that takes another allocation, the old one is wiped: it may
+/// be a request's body, of which nothing is to stay behind. What is no larger than a head and a window of a body is not asked
 /// about: there was room for it when the connection was taken.
 ///
 /// # Errors
 /// `OutOfMemory`, where an allocation that nobody asked about would end the process.
 pub(super) fn reserve(buffer: &mut Vec<u8>, more: usize) -> io::Result<()> {
     let length = buffer.len() + more;
-    if length > buffer.capacity() && length > 2 * WINDOW {
-        memory::room_for(length.max(2 * buffer.capacity()))?;
+    if length <= buffer.capacity() {
+        return Ok(());
     }
-    buffer.try_reserve(more).map_err(|_| io::ErrorKind::OutOfMemory.into())
+    let wanted = length.max(2 * buffer.capacity());
+    if length > 2 * WINDOW {
+        memory::room_for(wanted)?;
+    }
+    let mut larger = Vec::new();
+    larger.try_reserve_exact(wanted).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    larger.extend_from_slice(buffer);
+    wipe(buffer);
+    *buffer = larger;
+    Ok(())
+}
+
+/// Empties a buffer of which no more was ever filled than is in it now: what is behind that need not be wiped.
+pub(super) fn wipe(buffer: &mut Vec<u8>) {
+    buffer.as_mut_slice().zeroize();
+    buffer.clear();
 }
 
 /// One side of an exchange.
@@ -86,10 +104,21 @@ impl Peer {
         result
     }
 
-    /// Takes the first `n` bytes of `input`.
+    /// Takes the first `n` bytes of `input`, of which no copy is left there.
     pub fn take(&mut self, n: usize) -> Vec<u8> {
-        let rest = self.input.split_off(n.min(self.input.len()));
-        std::mem::replace(&mut self.input, rest)
+        let left = self.input.len().saturating_sub(n);
+        // Of the two parts the smaller is copied.
+        if n > left {
+            let rest = self.input.get(n..).unwrap_or_default().to_vec();
+            self.input.get_mut(n..).unwrap_or_default().zeroize();
+            self.input.truncate(n);
+            return std::mem::replace(&mut self.input, rest);
+        }
+        let first = self.input.get(..n).unwrap_or_default().to_vec();
+        self.input.copy_within(n.., 0);
+        self.input.get_mut(left..).unwrap_or_default().zeroize();
+        self.input.truncate(left);
+        first
     }
 
     /// Sends the rest of `output`, ends the stream and waits a moment for the peer to do the same.

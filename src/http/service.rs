@@ -26,7 +26,9 @@ pub trait Service: Send + Sync + 'static {
     /// plan.
     fn handlers(&self, work: Work) -> usize;
 
-    /// Bytes of requests and answers that may be held at once, all connections together.
+    /// Bytes of requests on their way in and of answers on their way out that may be held at once, all connections together.
+    /// Beyond that a client that has sent much is refused. To be added are what handlers work on, one request each, and up to
+    /// 64 KiB of each other client.
     fn held(&self) -> usize {
         limits::API_HELD
     }
@@ -57,6 +59,8 @@ pub struct Plan {
     pub work: Work,
     /// Largest body; a larger one is a 413.
     pub body: usize,
+    /// How often the body may be in memory while it is answered. There must be room for as much, or the answer is 503.
+    pub copies: usize,
     /// From the end of the head to the end of the body; 408 then. The answer may take as long to be read.
     pub transfer: Duration,
     /// From the end of the body to the whole answer, waiting for a handler included; 503 then.
@@ -65,8 +69,13 @@ pub struct Plan {
 
 impl Plan {
     /// For everything that odyn does by itself.
-    pub const LOCAL: Self =
-        Self { work: Work::Local, body: limits::API_BODY, transfer: limits::API_TRANSFER, answer: limits::API_ANSWER };
+    pub const LOCAL: Self = Self {
+        work: Work::Local,
+        body: limits::API_BODY,
+        copies: limits::API_COPIES,
+        transfer: limits::API_TRANSFER,
+        answer: limits::API_ANSWER,
+    };
 }
 
 /// A whole request.

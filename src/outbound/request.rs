@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::hostname::{Target, TargetError};
 use crate::config::port::Port;
-use crate::http::head::{Fields, HeadError, RequestHead, ResponseHead, Version};
+use crate::http::head::{Fields, RequestHead, ResponseHead, Version};
 
 /// What a request wants of the proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub enum WishError {
 impl std::fmt::Display for WishError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Form => HeadError::Target.fmt(f),
+            Self::Form => f.write_str("request target is not one a proxy takes: CONNECT host:port, or http://host/..."),
             Self::Target(e) => e.fmt(f),
             Self::MaxForwards => f.write_str("malformed Max-Forwards"),
         }

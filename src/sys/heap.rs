@@ -6,7 +6,7 @@
 //! such calls a record, and half of the throughput. Smaller and larger blocks are malloc's alone.
 //!
 //! Promises: never keeps more than [`KEPT`] blocks; never waits, a block is taken and put back by one atomic exchange. A
-//! block holds what whoever freed it left there, as one of malloc's does: secrets are wiped before they are freed.
+//! block holds what whoever freed it left there, as one of malloc's does: whoever has a secret wipes it.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr;

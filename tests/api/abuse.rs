@@ -1,12 +1,15 @@
 //! Clients that are slow, silent or many.
 
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::{Apis, Connection};
 use crate::support::proc::{descriptors, status_field};
-use crate::support::{eventually, is_root, thread_count};
+use crate::support::{eventually, is_root, thread_count, tools};
 
 #[test]
 fn a_thousand_idle_clients_delay_nobody_and_cost_no_thread() {
@@ -171,8 +174,84 @@ fn a_body_of_very_many_values_takes_little_more_memory_than_its_text() {
             assert!(told.contains("more than 65536 values"), "{told}");
         }
     }
+    // A whole body that is one text was repeated in its refusal, seven times as long.
+    let text = format!("\"{}\"", "\u{7f}".repeat((10 << 20) - 2));
+    for (port, path) in [(apis.aux.0, "/v1/attestation"), (apis.port.0, "/v1/eth/sign")] {
+        let told = Connection::to(port).ask("POST", path, text.as_bytes()).error(400);
+        assert!(told.contains("must be a JSON object") && told.len() < 100, "{} bytes", told.len());
+    }
+    // Each item of a transaction's list took 56 bytes, however many there were.
+    let items = (5 << 20) - 100;
+    let raw = format!("02fa{items:06x}{}", "01".repeat(items));
+    let body = format!(r#"{{"payload":{{"kind":"raw_rlp","raw_payload":"0x{raw}"}}}}"#);
+    let told = Connection::to(apis.port.0).ask("POST", "/v1/eth/sign-tx", body.as_bytes()).error(400);
+    assert!(told.contains("raw_payload"), "{told}");
     let peak: u64 = status_field(apis.odyn.pid(), "VmHWM").trim_end_matches(" kB").parse().unwrap();
     assert!(peak < MOST, "{peak} KiB");
+}
+
+#[test]
+fn clients_that_hold_all_the_bytes_there_may_be_keep_only_large_requests_out() {
+    let apis = Apis::start();
+    let length = 10 << 20;
+    // All but the last byte: more than is held for all together, in the end.
+    let head = format!("POST /v1/eth/sign HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
+    let part = [head.as_bytes(), &vec![b' '; length - 1]].concat();
+    let mut greedy: Vec<Connection> = (0..8).map(|_| apis.connect()).collect();
+    let refused = greedy.iter_mut().filter_map(|client| client.0.get_mut().write_all(&part).err()).count();
+    for _ in 0..20 {
+        apis.connect().ask("GET", "/v1/eth/address", b"").ok();
+        apis.connect().ask("POST", "/v1/eth/sign", br#"{"message":"x"}"#).ok();
+    }
+    // One more is too large now, whichever of them it is.
+    let late = apis.connect().0.get_mut().write_all(&part);
+    assert!(refused > 0 || late.is_err() || greedy.iter_mut().any(|client| client.answer("POST").status == 503));
+}
+
+/// However it came. Buffers on its way were freed as they were.
+#[test]
+fn a_body_that_was_answered_does_not_stay_in_memory() {
+    if !is_root() {
+        return tools::unfit("root, who alone may read odyn's memory");
+    }
+    let apis = Apis::start();
+    let public = apis.connect().ask("GET", "/v1/encryption/public_key", b"").ok()["public_key_der"].clone();
+    let marker = "Xanadu-Kubla-7391 ";
+    for repeated in [100, 1_500, 9_000] {
+        let body = json!({ "plaintext": marker.repeat(repeated), "client_public_key": public }).to_string();
+        apis.connect().ask("POST", "/v1/encryption/encrypt", body.as_bytes()).ok();
+        let mut chunked =
+            b"POST /v1/encryption/encrypt HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+        for chunk in body.as_bytes().chunks(3_000) {
+            chunked.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+            chunked.extend_from_slice(&[chunk, b"\r\n"].concat());
+        }
+        chunked.extend_from_slice(b"0\r\n\r\n");
+        let mut connection = apis.connect();
+        connection.send(&chunked);
+        connection.answer("POST").ok();
+    }
+    // The cipher leaves the last KiB that it saw on the stack of each of four handlers; of 21,200 no more.
+    let few = 500;
+    let found = || memory(apis.odyn.pid()).windows(marker.len()).filter(|seen| *seen == marker.as_bytes()).count();
+    // The last handler may not have let go of its request yet.
+    assert!((0..20).any(|_| found() < few), "{} copies", found());
+}
+
+/// All that a process can write to.
+fn memory(pid: i32) -> Vec<u8> {
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+    let memory = File::open(format!("/proc/{pid}/mem")).unwrap();
+    let mut all = Vec::new();
+    for line in maps.lines().filter(|line| line.contains(" rw")) {
+        let (from, to) = line.split_once(' ').unwrap().0.split_once('-').unwrap();
+        let [from, to] = [from, to].map(|at| u64::from_str_radix(at, 16).unwrap());
+        let mut bytes = vec![0; usize::try_from(to - from).unwrap()];
+        // A mapping may be gone since.
+        let read = memory.read_at(&mut bytes, from).unwrap_or(0);
+        all.extend_from_slice(&bytes[..read]);
+    }
+    all
 }
 
 #[test]

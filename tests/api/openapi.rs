@@ -46,7 +46,10 @@ fn served(port: u16) -> BTreeSet<(String, String)> {
     for path in source.split('"').filter(|text| text.starts_with("/v1/")) {
         let answer = Connection::to(port).ask("BREW", path, b"");
         assert!(matches!(answer.status, 404 | 405), "{path}: {answer:?}");
-        found.extend(answer.field("allow").map(|method| (path.to_owned(), method.to_owned())));
+        for method in ["GET", "POST"] {
+            let status = Connection::to(port).ask(method, path, b"").status;
+            found.extend((!matches!(status, 404 | 405)).then(|| (path.to_owned(), method.to_owned())));
+        }
     }
     found
 }
