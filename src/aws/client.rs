@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustls::pki_types::CertificateDer;
 use ureq::config::Config;
 use ureq::http::header::{CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
-use ureq::http::{HeaderMap, HeaderValue, Method, Request};
+use ureq::http::{HeaderMap, HeaderValue, Method, Request, Version};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::{Connector, RustlsConnector};
 use ureq::{Agent, BodyReader, Error};
@@ -152,13 +152,9 @@ impl Client {
             None => request(call, ()).and_then(|request| self.run(call, request, afresh)),
         };
         let (head, body) = response.map_err(|e| context.error(e))?.into_parts();
-        let length = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        let chunked =
-            head.headers.get_all(TRANSFER_ENCODING).iter().any(|value| value.as_bytes().ends_with(b"chunked"));
-        if length.is_none() && !chunked && !matches!(head.status.as_u16(), 204 | 304) {
-            // It would end with the connection, and whoever is between could end that at any byte.
-            return Err(context.fault(Fault::Protocol("it does not say where it ends".to_owned())));
-        }
+        let Some(length) = framing(&head) else {
+            return Err(context.fault(Fault::Protocol("it does not say where it ends, or not in one way".to_owned())));
+        };
         Ok(Opened { status: head.status.as_u16(), fields: head.headers, length, body: body.into_reader(), context })
     }
 
@@ -173,6 +169,20 @@ impl Client {
         let configured = self.agent.configure_request(request).timeout_global(Some(left));
         let configured = if afresh { configured.max_idle_age(Duration::ZERO) } else { configured };
         self.agent.run(configured.build())
+    }
+}
+
+/// The length of an answer's body that says it; `Some(None)` for one in chunks, or where there can be none. `None` for
+/// anything else: a body that ends with the connection, which whoever is between could end at any byte, and two ways of
+/// framing, of which the HTTP client might take the other one.
+fn framing(head: &ureq::http::response::Parts) -> Option<Option<u64>> {
+    let lengths: Vec<&[u8]> = head.headers.get_all(CONTENT_LENGTH).iter().map(HeaderValue::as_bytes).collect();
+    let codings: Vec<&[u8]> = head.headers.get_all(TRANSFER_ENCODING).iter().map(HeaderValue::as_bytes).collect();
+    match (&lengths[..], &codings[..]) {
+        ([length], []) if length.iter().all(u8::is_ascii_digit) => str::from_utf8(length).ok()?.parse().ok().map(Some),
+        ([], [coding]) if coding.eq_ignore_ascii_case(b"chunked") && head.version == Version::HTTP_11 => Some(None),
+        ([], []) if matches!(head.status.as_u16(), 204 | 304) => Some(None),
+        _ => None,
     }
 }
 

@@ -80,7 +80,8 @@ impl Provider {
         self.credentials.value(limits::CREDENTIALS_WAIT)
     }
 
-    /// Never gives out `stale` again: AWS says that it has expired, whatever this machine's clock says.
+    /// Has others fetched in place of `stale`: AWS says that it has expired, whatever this machine's clock says. The metadata
+    /// service may still have the same ones, and is not asked more often than every [`limits::CREDENTIALS_INTERVAL`].
     pub fn forget(&self, stale: &Arc<AccessKey>) {
         self.credentials.forget(stale);
     }

@@ -40,6 +40,8 @@ struct State<T> {
     failure: Option<Arc<CredentialsError>>,
     failures: u32,
     not_before: Option<Instant>,
+    /// When the last one came.
+    fetched: Option<Instant>,
 }
 
 struct Held<T> {
@@ -83,7 +85,7 @@ impl<T: Send + Sync + 'static> Flight<T> {
         what: &'static str,
         fetch: impl Fn() -> Result<Fetched<T>, CredentialsError> + Send + Sync + 'static,
     ) -> Self {
-        let state = State { held: None, fetching: false, failure: None, failures: 0, not_before: None };
+        let state = State { held: None, fetching: false, failure: None, failures: 0, not_before: None, fetched: None };
         Self(Arc::new(Shared { what, fetch: Box::new(fetch), state: Mutex::new(state), changed: Condvar::new() }))
     }
 
@@ -123,6 +125,8 @@ impl<T: Send + Sync + 'static> Flight<T> {
             // The pause was chosen for somebody who had credentials.
             let soon = Instant::now() + limits::CREDENTIALS_PAUSE_WITHOUT;
             state.not_before = state.not_before.map(|at| at.min(soon));
+            // Nor may it come so quickly that whoever forgets each asks without a pause.
+            state.not_before = state.not_before.max(state.fetched.map(|at| at + limits::CREDENTIALS_INTERVAL));
         }
     }
 
@@ -150,6 +154,7 @@ impl<T> Shared<T> {
                 state.failures = 0;
                 state.failure = None;
                 state.not_before = None;
+                state.fetched = Some(Instant::now());
                 state.held = Some(Held::new(fetched, now));
             }
             Err(e) => state.failed(self.what, e),

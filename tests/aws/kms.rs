@@ -208,7 +208,12 @@ fn a_secret_in_the_clear_is_not_passed_on_whatever_status_comes_with_it() {
         connection.answer("POST")
     };
     for status in [200, 201, 299, 300, 400, 500] {
-        for body in [r#"{"Plaintext":"Z2VoZWlt"}"#, r#"{"Plaintext":["Z2VoZWlt"],"__type":"X"}"#] {
+        for body in [
+            r#"{"Plaintext":"Z2VoZWlt"}"#,
+            r#"{"Plaintext":["Z2VoZWlt"],"__type":"X"}"#,
+            // Which is no object that can be read in one way.
+            r#" {"Plaintext":"Z2VoZWlt","Plaintext":"Z2VoZWlt"}"#,
+        ] {
             let answer = call(status, body);
             assert_error(&answer, 500, "KMSInternalException");
             assert!(!String::from_utf8_lossy(&answer.body).contains("Z2VoZWlt"), "{status} {body}: {answer:?}");

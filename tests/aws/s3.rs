@@ -320,6 +320,44 @@ fn what_s3_refuses_is_asked_for_once_and_told_without_its_text() {
     }
 }
 
+/// A 404 of a server that is no S3 was taken for an absent object, and its deletion for done.
+#[test]
+fn a_404_that_is_not_about_the_object_is_no_absence() {
+    let (origin, _) = scripted(|_, _| http(404, "<html>no such host</html>"));
+    let stage = Stage::new(origin.port.0, "", None);
+    for error in [stage.get("a").err(), stage.delete("a").err()] {
+        assert_eq!(error.unwrap(), (503, "S3: status 404".to_owned()));
+    }
+    // Where nothing else is said it can be about nothing else.
+    let (origin, _) = scripted(|_, _| http(404, ""));
+    let stage = Stage::new(origin.port.0, "", None);
+    assert_eq!(stage.get("a").unwrap_err().0, 404);
+    stage.delete("a").unwrap();
+}
+
+/// The HTTP client went by one field and the count of what was read by the other.
+#[test]
+fn an_object_whose_length_is_told_in_two_ways_or_in_none_is_not_passed_on() {
+    let chunks = "14\r\nABCDEFGHIJKLMNOPQRST\r\n0\r\n\r\n";
+    for head in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked",
+        "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: xchunked",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5",
+        "HTTP/1.1 200 OK\r\nContent-Length: +5",
+        "HTTP/1.1 200 OK",
+    ] {
+        let (origin, _) = scripted(move |_, _| Some(format!("{head}\r\n\r\n{chunks}")));
+        let (status, error) = Stage::new(origin.port.0, "", None).get("a").expect_err(head);
+        assert!(status == 503 && error.contains("not an answer in HTTP"), "{head}: {error}");
+    }
+    let (origin, _) =
+        scripted(move |_, _| Some(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n{chunks}")));
+    assert_eq!(Stage::new(origin.port.0, "", None).get("a").unwrap(), b"ABCDEFGHIJKLMNOPQRST");
+}
+
 #[test]
 fn keys_and_numbers_that_are_none_are_a_400_that_names_the_field() {
     let (origin, count) = scripted(|_, _| http(200, ""));

@@ -112,6 +112,16 @@ fn renewal_is_ahead_of_the_end_and_never_a_storm() {
 }
 
 #[test]
+fn what_is_forgotten_as_soon_as_it_came_is_not_fetched_again_at_once() {
+    let (flight, count) = counted(lasting);
+    let first = flight.value(PATIENCE).unwrap();
+    flight.forget(&first);
+    assert!(lock(&flight.0.state).not_before.unwrap() > Instant::now());
+    flight.value(Duration::ZERO).unwrap_err();
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+}
+
+#[test]
 fn a_pause_chosen_while_there_was_a_value_ends_soon_after_it_is_forgotten() {
     let (flight, count) = counted(lasting);
     let first = flight.value(PATIENCE).unwrap();

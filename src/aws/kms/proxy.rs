@@ -212,12 +212,14 @@ struct Inquiry {
     deadline: Instant,
 }
 
-/// An error, or an answer to a caller's own recipient, has nothing in the clear either. An error may be anything: what is
-/// no object has no field.
+/// An error, or an answer to a caller's own recipient, has nothing in the clear either. An error may be anything: what does
+/// not begin as an object has no field.
 fn check_unopened(answer: &client::Answer, secret: &str) -> Result<(), ProxyError> {
     let fields = match Fields::parse(&answer.body) {
         Ok(fields) => fields,
-        Err(_) if (200..300).contains(&answer.status) => return Err(ProxyError::Malformed),
+        Err(_) if (200..300).contains(&answer.status) || answer.body.trim_ascii_start().starts_with(b"{") => {
+            return Err(ProxyError::Malformed);
+        }
         Err(_) => return Ok(()),
     };
     let empty = !fields.has(secret) || fields.text(secret).is_some_and(|text| text.is_empty());

@@ -35,6 +35,8 @@ pub struct Refusal {
     pub code: Option<String>,
     /// Where the bucket is, if the answer says so.
     pub region: Option<Region>,
+    /// The answer says nothing besides its status.
+    pub bare: bool,
 }
 
 impl Refusal {
@@ -42,19 +44,19 @@ impl Refusal {
     pub(super) fn read(opened: Opened) -> Result<Self, S3Error> {
         let region = opened.fields.get("x-amz-bucket-region").and_then(|value| Region::parse(value.to_str().ok()?));
         let status = opened.status;
-        let code = match opened.read(limits::S3_ERROR_ANSWER) {
-            Ok(answer) => page::code(&answer.body),
+        let (code, bare) = match opened.read(limits::S3_ERROR_ANSWER) {
+            Ok(answer) => (page::code(&answer.body), answer.body.is_empty()),
             // Without its code it could be an absent object or an absent bucket.
             Err(e) if status == 404 => return Err(S3Error::Call(e)),
             // The status alone says whether to try again.
-            Err(_) => None,
+            Err(_) => (None, false),
         };
-        Ok(Self { status, code, region })
+        Ok(Self { status, code, region, bare })
     }
 
-    /// There is no such object; that there is no such bucket is another thing.
+    /// There is no such object; that there is no such bucket is another thing, and so is a 404 of somebody who is no S3.
     pub(super) fn is_absence(&self) -> bool {
-        self.status == 404 && self.code.as_deref().is_none_or(|code| code == "NoSuchKey")
+        self.status == 404 && (self.bare || self.code.as_deref() == Some("NoSuchKey"))
     }
 }
 
