@@ -3,5 +3,8 @@
 
 # What only the simulation contains. The enclave's release build must have none of it.
 SIM_MARKERS=('SIMULATED' 'uds:' 'cannot write --sim-root')
-# Crates that only the host side, the simulation or the light client uses. The enclave's release build must depend on none.
+# What only the host side contains.
+HOST_MARKERS=('describe-enclaves' 'terminate-enclave')
+# Crates that only the simulation or the light client uses; the host side needs none of its own. The enclave's release
+# build must depend on none.
 FOREIGN_CRATES=('rcgen' 'yasna' 'blst' 'revm' 'alloy-consensus')

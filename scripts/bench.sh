@@ -2,7 +2,7 @@
 # Measures odyn's paths beside a plain connection, HAProxy and socat: `scripts/bench.sh [--out DIR] [GROUP...] [--rounds N]
 # [--seconds S]`. Prints a table in Markdown; with --out also writes it, and a plot, to DIR/bench.md and DIR/bench.svg.
 #
-# Groups: throughput ping connect egress held api tls (all of these unless told), grow (up to ten thousand connections), log.
+# Groups: throughput ping connect egress held api tls (all of these unless told), kms, grow (up to ten thousand connections), log.
 # Needs haproxy and socat (Debian's packages of these names). odyn is the release build with the simulated module, or
 # $ODYN_BINARY. Nothing else should run meanwhile. With the default five rounds of a second it takes five minutes.
 set -euo pipefail

@@ -16,7 +16,7 @@ set -euo pipefail
 export LC_ALL=C
 
 cd "$(dirname "$0")/.."
-# SIM_MARKERS and FOREIGN_CRATES.
+# SIM_MARKERS, HOST_MARKERS and FOREIGN_CRATES.
 # shellcheck source=scripts/audited.sh
 . scripts/audited.sh
 
@@ -96,16 +96,20 @@ build() {
 
 # The executable is what the issue of a release promises: static, stripped, and for odyn nothing of the host's or simulated.
 inspect() {
-    local file=$1 binary=$2 target=$3 marker crate tree
-    ! readelf -lW "$file" | grep -q ' INTERP ' || fail "$file asks for an interpreter: it is not static"
-    ! readelf -dW "$file" | grep -q '(NEEDED)' || fail "$file needs shared libraries: it is not static"
-    ! readelf -SW "$file" | grep -Eq ' \.(symtab|debug_info) ' || fail "$file is not stripped"
+    local file=$1 binary=$2 target=$3 marker crate tree parts
+    # Read whole first: a reader that ends at its match would end readelf, and with it the check.
+    parts=$(readelf -lW "$file") || fail "readelf does not read $file"
+    ! grep -q ' INTERP ' <<< "$parts" || fail "$file asks for an interpreter: it is not static"
+    parts=$(readelf -dW "$file") || fail "readelf does not read $file"
+    ! grep -q '(NEEDED)' <<< "$parts" || fail "$file needs shared libraries: it is not static"
+    parts=$(readelf -SW "$file") || fail "readelf does not read $file"
+    ! grep -Eq ' \.(symtab|debug_info) ' <<< "$parts" || fail "$file is not stripped"
     for marker in "$PWD" "$HOME/" "${CARGO_TARGET_DIR:-$PWD/target}"; do
         ! grep -aFq -- "$marker" "$file" || fail "$file contains the path $marker"
     done
     [ "$binary" = odyn ] || return 0
-    for marker in "${SIM_MARKERS[@]}"; do
-        ! grep -aFq -- "$marker" "$file" || fail "$file contains \"$marker\", which is the simulation's"
+    for marker in "${SIM_MARKERS[@]}" "${HOST_MARKERS[@]}"; do
+        ! grep -aFq -- "$marker" "$file" || fail "$file contains \"$marker\", which is the simulation's or the host side's"
     done
     tree=$(crates "$target" "$binary")
     for crate in "${FOREIGN_CRATES[@]}"; do

@@ -5,7 +5,7 @@ set -euo pipefail
 
 cd "$(dirname "$0")/.."
 
-# SIM_MARKERS and FOREIGN_CRATES.
+# SIM_MARKERS, HOST_MARKERS and FOREIGN_CRATES.
 # shellcheck source=scripts/audited.sh
 . scripts/audited.sh
 
@@ -93,7 +93,7 @@ cp "$target/debug/odyn" "$enclave"
 step "the build with both"
 cargo build --locked --bin odyn --bin odyn-host
 
-step "the enclave's build depends on no crate of the host side, the simulation or the light client"
+step "the enclave's build depends on no crate of the simulation or the light client"
 audited=$(cargo tree --locked -e normal --no-default-features --prefix none --format '{p}')
 everything=$(cargo tree --locked -e normal --features helios --prefix none --format '{p}')
 for crate in "${FOREIGN_CRATES[@]}"; do
@@ -115,6 +115,12 @@ for marker in "${SIM_MARKERS[@]}"; do
     ! contains "$enclave" "$marker" || fail "the enclave's odyn contains \"$marker\""
     # Markers that no build contains would prove nothing.
     contains "$target/debug/odyn" "$marker" || fail "\"$marker\" is in no build: it proves nothing"
+done
+
+step "the enclave's build has nothing of the host side in it"
+for marker in "${HOST_MARKERS[@]}"; do
+    ! contains "$enclave" "$marker" || fail "the enclave's odyn contains \"$marker\""
+    contains "$target/debug/odyn-host" "$marker" || fail "\"$marker\" is in no build: it proves nothing"
 done
 
 step "passed"

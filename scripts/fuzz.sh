@@ -82,7 +82,11 @@ for target in "${targets[@]}"; do
         "$(coverage INITED | sed 's/cov: //; s/ ft: /, /')" "$(coverage '' | sed 's/cov: //; s/ ft: /, /')" "$inputs" "$findings"
     if [ "$status" -ne 0 ] || [ "$findings" -ne 0 ]; then
         found=1
-        echo "fuzz.sh: $target ended with status $status; see $log" >&2
+        echo "fuzz.sh: $target ended with status $status; $log ends:" >&2
+        tail -n 40 "$log" >&2
+        # On a machine that is gone afterwards nothing else is left of the input.
+        newest=$(find "fuzz/artifacts/$target" -type f -printf '%T@ %p\n' | sort -n | tail -1 | cut -d' ' -f2-)
+        [ -z "$newest" ] || { echo "$newest, in Base64:"; head -c 65536 "$newest" | base64; } >&2
     fi
 done
 exit "$found"

@@ -76,11 +76,12 @@ for enclave in json.load(sys.stdin):
 
 # shellcheck disable=SC2329
 clean_up() {
-    local status=$? job id
+    local status=$? job id ids
     trap - EXIT
     set +e
     for job in $(jobs -p); do kill "$job" 2> /dev/null; done
-    for id in $(ours); do
+    ids=$(ours) || { say "WARNING: nitro-cli does not list enclaves: one with the name $name may still run"; status=1; }
+    for id in $ids; do
         say "terminating $id"
         timeout "$PATIENCE" nitro-cli terminate-enclave --enclave-id "$id" > /dev/null ||
             { say "WARNING: $id may still run: nitro-cli terminate-enclave --enclave-id $id"; status=1; }
@@ -144,11 +145,12 @@ for number in range(3):
     print(f"--pcr {number}={value}")
 ' "$1"
 }
-read -ra A_PCRS <<< "$(pcrs "$work/eif.json" | paste -sd' ')"
+words=$(pcrs "$work/eif.json" | paste -sd' ')
+read -ra A_PCRS <<< "$words"
 # shellcheck disable=SC2329
 described() {
     timeout "$PATIENCE" nitro-cli describe-eif --eif-path "$eif" > "$work/described.json" &&
-        [ "$(pcrs "$work/described.json")" = "$(pcrs "$work/eif.json")" ]
+        again=$(pcrs "$work/described.json" | paste -sd' ') && [ "$again" = "$words" ]
 }
 check "nitro-cli measures the EIF as it did when it built it" described
 
@@ -178,8 +180,12 @@ A_RUN=("$host" run --eif "$eif" --cpu "$cpu" --memory "$memory" --vsock "$A_VSOC
 # shellcheck disable=SC2329
 ended() {
     local deadline=$((SECONDS + 60)) left
-    while left=$(ours) && [ -n "$left" ] && [ "$SECONDS" -lt "$deadline" ]; do sleep 1; done
-    [ -z "$left" ]
+    while true; do
+        left=$(ours) || return 1
+        [ -n "$left" ] || return 0
+        [ "$SECONDS" -lt "$deadline" ] || return 1
+        sleep 1
+    done
 }
 if acceptance_run; then
     check "the enclave ended with its application" ended

@@ -44,6 +44,7 @@ machine_tools() {
     command -v openssl > /dev/null || missing+=(openssl)
     command -v node > /dev/null || missing+=(nodejs)
     command -v npm > /dev/null || missing+=(npm)
+    [ -x /bin/kill ] || [ -x /usr/bin/kill ] || missing+=(procps)
     command -v flock > /dev/null || missing+=(util-linux)
     command -v go > /dev/null || missing+=(golang-go)
     command -v slowhttptest > /dev/null || missing+=(slowhttptest)

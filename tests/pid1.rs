@@ -2,9 +2,11 @@
 //! Needs root.
 
 use std::io::{Read, Write};
-use std::os::unix::net::UnixListener;
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Child, Command, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::support::tools::{program, unfit};
 use crate::support::{PREAMBLE, TempDir, eventually, is_root};
@@ -148,10 +150,28 @@ fn pid_1_sends_the_heartbeat_and_goes_on_without_an_answer() {
     assert_eq!(parent.join().unwrap(), [0xB7]);
     assert!(log.contains("the parent answered the heartbeat"), "{log}");
 
-    let Some(dir) = Machine::prepare() else { return };
-    let (log, status) = Machine::boot(dir, &["--", "/bin/true"]).run();
-    assert!(log.contains("the parent did not answer the heartbeat"), "{log}");
-    assert_eq!(status, r#"{"status":"exited","code":0}"#);
+    // Nobody; somebody who says nothing; who says something else; who goes.
+    let answers: [fn(&mut UnixStream) -> bool; 3] =
+        [|_| true, |stream| stream.write_all(&[0]).is_ok(), |stream| stream.shutdown(Shutdown::Both).is_err()];
+    for answer in [None].into_iter().chain(answers.map(Some)) {
+        let Some(dir) = Machine::prepare() else { return };
+        let parent = answer.map(|answer| {
+            let listener = UnixListener::bind(dir.path().join("shared/vsock_9000")).unwrap();
+            thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                // Kept open, if so, until odyn gives it up.
+                while answer(&mut stream) && stream.read(&mut [0]).is_ok_and(|read| read > 0) {}
+            })
+        });
+        let begun = Instant::now();
+        let (log, status) = Machine::boot(dir, &["--", "/bin/true"]).run();
+        assert!(log.contains("the parent did not answer the heartbeat"), "{log}");
+        assert_eq!(status, r#"{"status":"exited","code":0}"#);
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+        if let Some(parent) = parent {
+            parent.join().unwrap();
+        }
+    }
 }
 
 #[test]

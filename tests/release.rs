@@ -234,7 +234,7 @@ fn the_dockerfiles_make_images_that_start_odyn_with_a_manifest() {
     let config = json(&read("config.json"));
     // What AWS's init would start: a path in the image, and odyn's own flags as odyn reads them.
     let command: Vec<&str> = config["Cmd"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
-    assert_eq!(command, ["/sbin/odyn", "--user", "65534:65534", "--", "/app"]);
+    assert_eq!(command, ["/sbin/odyn", "--user", "1000:1000", "--", "/app"]);
     assert_eq!(config["Entrypoint"], serde_json::Value::Null);
     assert!(config["Env"].is_array());
 }

@@ -455,7 +455,8 @@ fn no_secret_of_the_storage_is_in_a_log_that_says_all_it_can() {
     assert_eq!(stage.get("a").unwrap(), b"s3cret-value");
     let log = eventually("it is logged", || Some(stage.odyn.log()).filter(|log| log.contains("/v1/s3/get 200")));
     assert!(log.contains("S3: PUT failed, attempt 1 of 5: S3: status 503 SlowDown"), "{log}");
-    let secrets = ["s3cret-value", &Base64::encode_string(b"s3cret-value"), SECRET_KEY, "session-1", "token-1"];
+    let secrets =
+        ["s3cret-value", &Base64::encode_string(b"s3cret-value"), SECRET_KEY, ACCESS_KEY, "session-1", "token-1"];
     for secret in secrets {
         assert!(!log.contains(secret), "{secret}: {log}");
     }

@@ -119,7 +119,9 @@ fn ten_thousand_slow_clients_at_the_usual_limit_keep_nobody_from_going_on_and_se
     write!(proxy, "CONNECT a.test:{} HTTP/1.1\r\n\r\n", site.port.0).unwrap();
     assert!(read_head(&mut proxy).unwrap().starts_with("HTTP/1.1 200 "));
     let (tunnel, ingress) = (Steady::over(proxy), Steady::over(odyn.connect(site.port.0)));
+    let before = descriptors(odyn.pid()).len();
     let Some(mut attackers) = attack(egress.0, 6) else { return };
+    eventually("the attack fills egress", || (descriptors(odyn.pid()).len() > before + 900).then_some(()));
     // Ingress takes what comes; more than its backlog holds are closed at once.
     let mut held = Vec::new();
     let (mut most, mut refused) = (0, 0);
@@ -139,7 +141,8 @@ fn ten_thousand_slow_clients_at_the_usual_limit_keep_nobody_from_going_on_and_se
     tunnel.wait_for(1 << 20);
     ingress.wait_for(1 << 20);
     try_api(api.0).unwrap();
-    attackers.wait().unwrap();
+    let status = attackers.wait().unwrap();
+    assert!(status.success(), "slowhttptest: {status}");
     let threads = thread_count(odyn.pid());
     let ended = Instant::now();
     eventually("egress serves again", || asked_well(egress.0, "http://a.test:1/", "HTTP/1.1 502").ok());

@@ -76,7 +76,7 @@ class State:
         end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=self.lifetime)
         secret, token = secrets.token_urlsafe(30), secrets.token_urlsafe(200)
         self.credentials[self.newest] = (secret, token, end)
-        self.secrets.update([secret, token])
+        self.secrets.update([secret, token, self.newest])
 
     def keep(self, secret):
         """A secret's bytes: neither their base64 nor their hexadecimal digits may be in a log."""

@@ -5,7 +5,9 @@ use std::process::{Command, Stdio};
 
 /// By the kill program: tests have no unsafe code either.
 pub fn signal(pid: i32, name: &str) {
-    let _ = Command::new("kill").args(["-s", name, "--", &pid.to_string()]).stderr(Stdio::null()).status();
+    // Whether the process is still there is the caller's concern.
+    let sent = Command::new("kill").args(["-s", name, "--", &pid.to_string()]).stderr(Stdio::null()).status();
+    assert!(sent.is_ok(), "no kill program: Debian's package procps has it");
 }
 
 /// State and parent of a process, from `/proc/PID/stat`.
