@@ -54,8 +54,8 @@ impl Service for Served {
         match route::route(self.surface, method, target) {
             Ok(Endpoint::Storage(call)) if self.has_storage() => {
                 let body = if call == StorageCall::Put { limits::S3_PUT_BODY } else { limits::API_BODY };
-                // An object is decoded where it is, unless its text has escapes.
-                let copies = 2;
+                // An object is decoded where it is, unless its text has escapes: then it is copied as it is read, and again.
+                let copies = 4;
                 Plan { work: Work::Remote, body, copies, transfer: limits::S3_TRANSFER, answer: limits::S3_ANSWER }
             }
             // Both were made at start, and so is a refusal.

@@ -77,7 +77,7 @@ fn load_nsm_driver() {
 pub fn heartbeat(transport: &Transport) {
     let beat = || -> io::Result<()> {
         let deadline = Instant::now() + limits::HEARTBEAT;
-        let socket: Socket = transport.dial_host(ports::HEARTBEAT_PORT)?;
+        let socket: Socket = transport.dial_host(ports::HEARTBEAT_PORT, limits::HEARTBEAT)?;
         socket.write_all_until(&[ports::HEARTBEAT], deadline)?;
         let mut answer = [0];
         socket.read_exact_until(&mut answer, deadline)?;

@@ -12,7 +12,10 @@ pub struct BodyError;
 
 /// Follows one body.
 #[derive(Debug)]
-pub struct Follower(State);
+pub struct Follower {
+    state: State,
+    data: u64,
+}
 
 #[derive(Debug)]
 enum State {
@@ -51,24 +54,31 @@ impl Follower {
     /// At the start of a body that ends as `framing` says.
     #[must_use]
     pub fn new(framing: Framing) -> Self {
-        Self(match framing {
+        let state = match framing {
             Framing::Length(0) => State::Done,
             Framing::Length(n) => State::Length(n),
             Framing::Chunked => State::Size { digits: 0, value: 0 },
             Framing::UntilClose => State::UntilClose,
-        })
+        };
+        Self { state, data: 0 }
     }
 
     /// True when the body is complete.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        matches!(self.0, State::Done)
+        matches!(self.state, State::Done)
+    }
+
+    /// How many bytes of data there were so far, without the framing of chunks.
+    #[must_use]
+    pub fn data(&self) -> u64 {
+        self.data
     }
 
     /// True when the connection's end is the body's end and not a truncation.
     #[must_use]
     pub fn ends_with_connection(&self) -> bool {
-        matches!(self.0, State::UntilClose | State::Done)
+        matches!(self.state, State::UntilClose | State::Done)
     }
 
     /// How many of `bytes` belong to the body, which then count as seen. Fewer than there are only when it is done.
@@ -78,34 +88,37 @@ impl Follower {
     pub fn advance(&mut self, bytes: &[u8]) -> Result<usize, BodyError> {
         let mut at = 0;
         while at < bytes.len() && !self.is_done() {
-            at += match &mut self.0 {
+            let n = match &mut self.state {
                 State::UntilClose => bytes.len() - at,
                 State::Length(left) => {
                     let n = take(left, bytes.len() - at);
                     if *left == 0 {
-                        self.0 = State::Done;
+                        self.state = State::Done;
                     }
                     n
                 }
                 State::Data(left) => {
                     let n = take(left, bytes.len() - at);
                     if *left == 0 {
-                        self.0 = State::DataCr;
+                        self.state = State::DataCr;
                     }
                     n
                 }
                 _ => {
                     self.step(bytes[at])?;
-                    1
+                    at += 1;
+                    continue;
                 }
             };
+            self.data += n as u64;
+            at += n;
         }
         Ok(at)
     }
 
     /// One byte of chunk framing.
     fn step(&mut self, byte: u8) -> Result<(), BodyError> {
-        self.0 = match (&self.0, byte) {
+        self.state = match (&self.state, byte) {
             (State::Size { digits, value }, _) if byte.is_ascii_hexdigit() && *digits < SIZE_DIGITS => {
                 let digit = char::from(byte).to_digit(16).ok_or(BodyError)?;
                 State::Size { digits: digits + 1, value: value * 16 + u64::from(digit) }

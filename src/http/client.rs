@@ -269,7 +269,7 @@ impl Client {
         };
         let plan = self.service.plan(&head.method, &head.target);
         if matches!(framing, Framing::Length(length) if length > plan.body as u64) {
-            return self.refuse_size(plan, false);
+            return self.refuse_size(plan, "");
         }
         if head.fields.lists("expect", "100-continue") && self.peer.input.is_empty() && framing != Framing::Length(0) {
             self.peer.output.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -293,10 +293,13 @@ impl Client {
         } else if upload.data.push(self.peer.take(more)).is_err() {
             return self.refuse_room();
         }
-        let (plan, chunked, done) = (upload.plan, upload.chunked, upload.follower.is_done());
-        // Chunked, and counted with its framing.
-        if upload.length > plan.body && !done || upload.length > 2 * plan.body {
-            return self.refuse_size(plan, chunked);
+        let (plan, done) = (upload.plan, upload.follower.is_done());
+        // In chunks: their data has the limit of every body, and their framing as much again.
+        if upload.follower.data() > plan.body as u64 {
+            return self.refuse_size(plan, "");
+        }
+        if upload.length > 2 * plan.body {
+            return self.refuse_size(plan, ", or its chunks are too small");
         }
         if !done {
             if self.peer.ended {
@@ -321,9 +324,6 @@ impl Client {
         } else {
             upload.data
         };
-        if body.len() > plan.body {
-            return self.refuse_size(plan, false);
-        }
         match Whole::new(upload.head, plan, body, self.service.fields()) {
             Some(request) => {
                 self.state = State::Ready(request);
@@ -344,10 +344,9 @@ impl Client {
         self.refuse(503, NO_ROOM);
     }
 
-    fn refuse_size(&mut self, plan: Plan, chunked: bool) {
+    fn refuse_size(&mut self, plan: Plan, or: &str) {
         let (most, unit) = if plan.body < 1 << 20 { (plan.body >> 10, "KiB") } else { (plan.body >> 20, "MiB") };
-        let framing = if chunked { ", or its chunks are too small" } else { "" };
-        self.refuse(413, &format!("the body is larger than {most} {unit}{framing}"));
+        self.refuse(413, &format!("the body is larger than {most} {unit}{or}"));
     }
 
     fn refuse_head(&mut self, e: HeadError) {

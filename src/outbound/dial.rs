@@ -91,7 +91,7 @@ impl Dialer {
         let target = allowed.target();
         let request = ConnectRequest { host: target.host().to_string(), port: target.port() };
         let ask = || -> Result<(Socket, ConnectReply), FrameError> {
-            let socket = self.transport.dial_host(self.port)?;
+            let socket = self.transport.dial_host(self.port, patience)?;
             frame::send(&socket, &request, deadline)?;
             let reply = frame::receive(&socket, deadline)?;
             Ok((socket, reply))

@@ -167,9 +167,10 @@ impl Lane {
         let buffer = scratch.buffer();
         let (room, read) = (buffer.len(), from.read(buffer));
         let read = self.note_read(read)?;
-        if read < room {
+        let between_pieces = read == 0 && !self.ended && matches!(self.kernel, Kernel::Pipe(_));
+        if read < room && !between_pieces {
             self.filled = 0;
-        } else {
+        } else if read == room {
             self.filled = self.filled.saturating_add(1);
         }
         let Ok(written) = self.write(to, scratch.buffer().get(..read).unwrap_or_default()) else {

@@ -100,8 +100,8 @@ fn try_unix(name: &[u8], patience: Duration) -> io::Result<Socket> {
     let fd = super::check(unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) })?;
     // SAFETY: fd was returned just now and nobody else owns it.
     let stream = UnixStream::from(unsafe { OwnedFd::from_raw_fd(fd) });
-    // It bounds connect, too.
-    stream.set_write_timeout(Some(patience))?;
+    // It bounds connect, too; none at all would be no bound.
+    stream.set_write_timeout(Some(patience.max(Duration::from_millis(1))))?;
     let size = (offset_of!(libc::sockaddr_un, sun_path) + name.len()) as libc::socklen_t;
     // SAFETY: the pointer is to an address of at least that size.
     super::check(unsafe { libc::connect(fd, (&raw const address).cast(), size) }).map_err(|e| match e.kind() {

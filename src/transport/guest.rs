@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Listener, bind_unix, port_path};
 use crate::config::limits;
@@ -67,8 +67,8 @@ impl Guest {
         let _ = std::fs::remove_file(&self.path);
     }
 
-    pub(super) fn dial_host(&self, port: u32) -> io::Result<Socket> {
-        connect_unix(&port_path(&self.path, port), limits::FRAME)
+    pub(super) fn dial_host(&self, port: u32, patience: Duration) -> io::Result<Socket> {
+        connect_unix(&port_path(&self.path, port), patience)
     }
 }
 

@@ -20,6 +20,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 #[cfg(feature = "sim")]
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::limits;
 use crate::sys::socket::{Socket, deepen_backlog};
@@ -48,15 +49,16 @@ impl Transport {
         }
     }
 
-    /// Connects to `port` of the host. Takes two seconds at most: the kernel's own limit for vsock.
+    /// Connects to `port` of the host, within `patience`. To vsock within two seconds: the kernel's own limit.
     ///
     /// # Errors
     /// What the kernel reports when nobody listens there.
-    pub fn dial_host(&self, port: u32) -> io::Result<Socket> {
+    #[cfg_attr(not(feature = "sim"), allow(unused_variables))]
+    pub fn dial_host(&self, port: u32, patience: Duration) -> io::Result<Socket> {
         match self {
             Self::Vsock(cid) => vsock::connect(*cid, port),
             #[cfg(feature = "sim")]
-            Self::Hybrid(guest) => guest.dial_host(port),
+            Self::Hybrid(guest) => guest.dial_host(port, patience),
         }
     }
 

@@ -33,8 +33,8 @@ impl Enclave {
         match self {
             Self::Cid(cid) => vsock::connect(*cid, port),
             Self::Uds(path) => {
-                let socket = connect_unix(path, limits::FRAME)?;
                 let deadline = Instant::now() + limits::FRAME;
+                let socket = connect_unix(path, limits::FRAME)?;
                 socket.write_all_until(format!("CONNECT {port}\n").as_bytes(), deadline)?;
                 read_answer(&socket, deadline)?;
                 Ok(socket)

@@ -190,6 +190,25 @@ fn a_body_of_very_many_values_takes_little_more_memory_than_its_text() {
     assert!(peak < MOST, "{peak} KiB");
 }
 
+/// Counted with their framing, they were too large if a read ended in the wrong place.
+#[test]
+fn chunks_whose_data_is_as_much_as_a_body_may_be_are_no_413_and_one_byte_more_is() {
+    let apis = Apis::start();
+    for (length, status) in [(10 << 20, 200), ((10 << 20) + 1, 413)] {
+        let body = format!("{{\"message\":\"{}\"}}", "x".repeat(length - 14));
+        assert_eq!(body.len(), length);
+        let mut connection = apis.connect();
+        connection.send(b"POST /v1/eth/sign HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+        let sent = body.as_bytes().chunks(1000).try_for_each(|chunk| {
+            let framed = [format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat();
+            connection.0.get_mut().write_all(&framed)
+        });
+        // Refused before it was sent whole, perhaps.
+        let _ = sent.and_then(|()| connection.0.get_mut().write_all(b"0\r\n\r\n"));
+        assert_eq!(connection.answer("POST").status, status);
+    }
+}
+
 #[test]
 fn clients_that_hold_all_the_bytes_there_may_be_keep_only_large_requests_out() {
     let apis = Apis::start();
