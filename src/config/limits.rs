@@ -159,6 +159,9 @@ pub const LOG_CHUNK: usize = 32 << 10;
 /// second leaves five threads behind then; as many as [`MAX_CONNECTIONS`] would keep everybody else out.
 pub const READER_CHECK: Duration = Duration::from_secs(5);
 
+/// How often it is looked whether a reader that ended its own stream early has read the last line.
+pub const READER_PAUSE: Duration = Duration::from_millis(50);
+
 /// Reads of what a log or status reader says, which is nothing usually, in search of its end.
 pub const READER_CHATTER: usize = 64;
 

@@ -58,18 +58,24 @@ pub fn send_status(socket: &Socket, board: &Board) {
 /// Ends the stream and waits until the reader, having read to the end, closes: a write that succeeded is only in the
 /// kernel's hands, and powering off would lose it. True when it has read all: one that goes with bytes unread breaks the
 /// connection instead of closing it. A reader that keeps its end open costs `patience`, after which the connection is
-/// closed altogether: some virtual machine monitors do not pass a half-close on. So does one that was `mute` before, and it
-/// is not known to have read: its stream ended when there was still something to read, and tells nothing.
+/// closed altogether: some virtual machine monitors do not pass a half-close on. The end of one that was `mute`, whose
+/// stream had ended when there was still something to read, tells nothing: it has read all when the kernel says so.
 fn end(socket: &Socket, patience: Duration, mute: bool) -> bool {
     if socket.shutdown(Shutdown::Write).is_err() {
         return false;
     }
-    if mute {
-        // Nor is there a sign when it closes: to poll a connection is gone once both have ended their streams.
-        thread::sleep(patience);
-        return false;
-    }
     let deadline = Instant::now() + patience;
+    if mute {
+        // Nor does a poll tell that it closes: it has been hung up since both streams ended.
+        while socket.all_read() != Some(true) {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            thread::sleep(limits::READER_PAUSE);
+        }
+        // What was thrown away with the connection is no longer there, either.
+        return matches!(socket.read(&mut [0]), Ok(0));
+    }
     let mut scrap = [0; 256];
     // A reader has nothing to say; if it talks all the same, the deadline still holds.
     while Instant::now() < deadline {
@@ -106,9 +112,9 @@ mod tests {
     use super::*;
     use crate::wire::status::Status;
 
-    /// A reader that takes all there is; whether it counts, within this time.
-    fn reads(mute: bool, patience: Duration) -> bool {
-        let (mut reader, end) = UnixStream::pair().unwrap();
+    /// Whether a reader counts, within this time, as having read the final status.
+    fn counts(mute: bool, patience: Duration, then: impl FnOnce(UnixStream) -> Option<UnixStream>) -> bool {
+        let (reader, end) = UnixStream::pair().unwrap();
         if mute {
             // As `nc -N` does at once.
             reader.shutdown(Shutdown::Write).unwrap();
@@ -117,17 +123,27 @@ mod tests {
         board.post(Status::Exited { code: 7 });
         let shown = Arc::clone(&board);
         thread::spawn(move || send_status(&Socket::from(OwnedFd::from(end)), &shown));
+        let _kept = then(reader);
+        board.wait_read(Instant::now() + patience)
+    }
+
+    fn reads(mut reader: UnixStream) -> Option<UnixStream> {
         let mut line = String::new();
         reader.read_to_string(&mut line).unwrap();
         assert!(line.contains("exited"), "{line}");
-        drop(reader);
-        board.wait_read(Instant::now() + patience)
+        None
     }
 
     /// The end of its stream was taken for a sign that it had read.
     #[test]
-    fn a_reader_that_had_ended_its_stream_before_the_final_status_is_not_known_to_have_read_it() {
-        assert!(reads(false, limits::FRAME));
-        assert!(!reads(true, Duration::from_millis(300)));
+    fn a_reader_that_ended_its_stream_early_counts_once_it_has_read_the_final_status() {
+        let little = Duration::from_millis(300);
+        assert!(counts(false, limits::FRAME, reads));
+        assert!(counts(true, limits::FRAME, reads));
+        assert!(!counts(true, little, Some));
+        assert!(!counts(true, little, |reader| {
+            drop(reader);
+            None
+        }));
     }
 }

@@ -70,6 +70,19 @@ impl Socket {
         })
     }
 
+    /// Whether the peer has read all that was written (of TCP: its machine has taken it). `None` for vsock, whose kernels do
+    /// not tell.
+    #[must_use]
+    pub fn all_read(&self) -> Option<bool> {
+        if !self.splices() {
+            return None;
+        }
+        let mut queued: libc::c_int = 0;
+        // SAFETY: this request writes an int.
+        let done = super::check(unsafe { libc::ioctl(self.fd.as_raw_fd(), libc::TIOCOUTQ, &raw mut queued) });
+        done.is_ok().then_some(queued == 0)
+    }
+
     /// Writes what fits, to vsock at most [`limits::VSOCK_WRITE`], and says how much that was.
     ///
     /// # Errors
