@@ -5,7 +5,7 @@
 //! (`madvise`), and the next block faults them in again, under one lock for all threads: with eight connections three
 //! such calls a record, and half of the throughput. Smaller and larger blocks are malloc's alone.
 //!
-//! Promises: never keeps more than [`KEPT`] blocks; never waits, a block is taken and put back by one atomic exchange. A
+//! Promises: never keeps more than 32 blocks; never waits, a block is taken and put back by one atomic exchange. A
 //! block holds what whoever freed it left there, as one of malloc's does: whoever has a secret wipes it.
 
 use std::alloc::{GlobalAlloc, Layout, System};
