@@ -11,7 +11,7 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::error::{ApiError, Problem};
-use super::json::{Object, Strict, decode_base64};
+use super::json::{Object, Strict, decode_base64, no_object};
 use super::{Answer, Api};
 use crate::config::limits;
 use crate::nsm::AttestationRequest;
@@ -115,7 +115,7 @@ impl<'de> Visitor<'de> for NonceVisitor {
 
     /// serde's own error would repeat all of it.
     fn visit_str<E: Error>(self, _: &str) -> Result<Self::Value, E> {
-        Err(E::custom("must be a JSON object"))
+        Err(no_object())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {

@@ -12,6 +12,11 @@ use serde_json::{Map, Value};
 use super::error::{ApiError, Problem};
 use crate::config::limits;
 
+/// A body that is something else, of which nothing is repeated.
+pub(super) fn no_object<E: Error>() -> E {
+    E::custom("must be a JSON object")
+}
+
 /// An object, and where in the body it stands.
 #[derive(Debug)]
 pub(super) struct Object {
@@ -27,7 +32,7 @@ impl Object {
         deserializer.end().map_err(ApiError::Json)?;
         match value {
             Value::Object(fields) => Ok(Self { place: String::new(), fields }),
-            _ => Err(ApiError::Json(serde_json::Error::custom("must be a JSON object"))),
+            _ => Err(ApiError::Json(no_object())),
         }
     }
 

@@ -10,7 +10,7 @@ use serde_json::Map;
 use zeroize::Zeroizing;
 
 use super::error::{ApiError, Problem};
-use super::json::{Object, Strict};
+use super::json::{Object, Strict, no_object};
 use crate::config::limits;
 
 /// A JSON object, apart from the field that is large.
@@ -188,7 +188,7 @@ impl<'de> Visitor<'de> for ApartVisitor {
 
     /// serde's own error would repeat all of it.
     fn visit_str<E: Error>(self, _: &str) -> Result<Self::Value, E> {
-        Err(E::custom("must be a JSON object"))
+        Err(no_object())
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> Result<Self::Value, A::Error> {

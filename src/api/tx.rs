@@ -187,6 +187,9 @@ impl Access {
     /// Bytes of an entry without keys: its header, the address with its own, an empty list.
     const SHORTEST: usize = 1 + 21 + 1;
 
+    /// Bytes of a storage key, with its header.
+    const KEY: usize = 1 + 32;
+
     fn from_json(mut entry: Object) -> Result<Self, ApiError> {
         let address = entry.hex("address")?;
         if address.len() != 20 {
@@ -220,8 +223,10 @@ impl Access {
             bytes if bytes.len() == size => Ok(bytes.to_vec()),
             _ => Err(Problem::Length(size)),
         };
-        let storage_keys =
-            list_items(keys, keys.as_raw().len() / 33)?.iter().map(|key| exactly(key, 32)).collect::<Result<_, _>>()?;
+        let storage_keys = list_items(keys, keys.as_raw().len() / Self::KEY)?
+            .iter()
+            .map(|key| exactly(key, 32))
+            .collect::<Result<_, _>>()?;
         Ok(Self { address: exactly(address, 20)?, storage_keys })
     }
 }

@@ -94,7 +94,8 @@ fn try_unix(name: &[u8], patience: Duration) -> io::Result<Socket> {
         return Err(io::ErrorKind::InvalidInput.into());
     }
     for (place, byte) in address.sun_path.iter_mut().zip(name) {
-        *place = byte.cast_signed();
+        // Signed or not, by the machine.
+        *place = *byte as libc::c_char;
     }
     // SAFETY: socket takes no pointers.
     let fd = super::check(unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) })?;
