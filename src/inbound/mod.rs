@@ -19,7 +19,7 @@ use crate::pump::tls::TlsEnd;
 use crate::pump::{self, Early, Outcome};
 use crate::report::logger::Throttle;
 use crate::serve::Gate;
-use crate::sys::connect::connect_loopback;
+use crate::sys::connect::{connect_loopback, is_out_of_descriptors};
 use crate::sys::socket::Socket;
 use crate::transport::Listener;
 
@@ -82,6 +82,13 @@ impl Ingress {
                 Ok(app) => return Some(app),
                 Err(e) if e.kind() == io::ErrorKind::ConnectionRefused && self.app_may_be_starting() => {
                     std::thread::sleep(limits::APP_RETRY_PAUSE);
+                }
+                Err(e) if is_out_of_descriptors(&e) => {
+                    self.troubles.warn(format_args!(
+                        "ingress {}: closed a connection, odyn is out of descriptors: {e}",
+                        self.port
+                    ));
+                    return None;
                 }
                 Err(e) => {
                     self.troubles.warn(format_args!(

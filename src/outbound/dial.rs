@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::policy::Allowed;
 use crate::config::limits;
+use crate::sys::connect::is_out_of_descriptors;
 use crate::sys::socket::Socket;
 use crate::transport::Transport;
 use crate::wire::frame::{self, ConnectFailure, ConnectReply, ConnectRequest, FrameError};
@@ -45,14 +46,10 @@ impl DialError {
     }
 }
 
-/// Linux's numbers for "too many open files", in the process and in the system.
-const EMFILE: i32 = 24;
-const ENFILE: i32 = 23;
-
 impl fmt::Display for DialError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Host(FrameError::Io(e)) if matches!(e.raw_os_error(), Some(EMFILE | ENFILE)) => {
+            Self::Host(FrameError::Io(e)) if is_out_of_descriptors(e) => {
                 write!(f, "odyn is out of descriptors: {e}")
             }
             Self::Host(e) => write!(f, "the host side does not answer ({e}): is odyn-host running?"),

@@ -11,6 +11,12 @@ use std::time::Duration;
 
 use super::socket::Socket;
 
+/// True when what failed is no peer's fault: the process, or the machine, has no descriptor left.
+#[must_use]
+pub fn is_out_of_descriptors(e: &io::Error) -> bool {
+    matches!(e.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
 /// Connects over TCP, waiting at most `patience`.
 ///
 /// # Errors
