@@ -71,6 +71,16 @@ fn ask(stream: &mut Stream, request: &[u8], buffer: &mut Vec<u8>) -> io::Result<
     }
 }
 
+/// What a server calls itself.
+fn server_name(port: u16) -> io::Result<String> {
+    let mut stream = Stream::tcp(port)?;
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let name = answer.lines().find_map(|line| line.strip_prefix("Server: "));
+    name.map(str::to_owned).ok_or_else(|| io::Error::other(answer))
+}
+
 /// Requests per second; the times they took, in microseconds, go to `times`.
 fn load(run: &Run, port: u16, request: &[u8], times: &Mutex<Vec<u32>>) -> f64 {
     rate(CLIENTS, run.time, &String::from_utf8_lossy(request), |stop: &AtomicBool| {
@@ -94,8 +104,9 @@ fn percentile_99(times: &Mutex<Vec<u32>>) -> u32 {
 }
 
 pub fn run(run: &Run, table: &mut Table) {
-    let (port, bare_port) = (Port::reserve(), Port::reserve());
-    let odyn = Odyn::script(&format!("api:\n  listen_port: {}\n", port.0), "exec sleep 100000");
+    let [port, aux, bare_port] = [(); 3].map(|()| Port::reserve());
+    let manifest = format!("api:\n  listen_port: {}\naux_api:\n  listen_port: {}\n", port.0, aux.0);
+    let odyn = Odyn::script(&manifest, "exec sleep 100000");
     odyn.wait_running();
     let fetch = |path: &str, body: &str| {
         let method = if body.is_empty() { "GET" } else { "POST" };
@@ -107,7 +118,9 @@ pub fn run(run: &Run, table: &mut Table) {
     let address = fetch("/v1/eth/address", "");
     let program = std::env::current_exe().unwrap();
     let _bare = Process::start(std::process::Command::new(program).args(["bare", &bare_port.0.to_string(), &address]));
-    eventually("tiny_http listens", || Stream::tcp(bare_port.0).ok());
+    // By its name: the auxiliary API, once on this port, passed for it.
+    let server = eventually("tiny_http answers", || server_name(bare_port.0).ok());
+    assert!(server.starts_with("tiny-http"), "not the bare server, but {server}");
     // The other party has odyn's own key: what it seals for odyn, and what odyn seals for it, is the same.
     let key = fetch_json("/v1/encryption/public_key", "")["public_key_der"].clone();
     let sealing = json!({ "plaintext": "a secret of some length", "client_public_key": key }).to_string();
