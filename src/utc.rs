@@ -4,7 +4,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const DAY: u64 = 86_400;
@@ -60,7 +60,10 @@ impl Utc {
         let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
         let weekday = WEEKDAYS[(self.seconds / DAY % 7) as usize];
         let month = MONTHS[(month as usize).saturating_sub(1) % 12];
-        format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
+        let mut text = String::with_capacity("Mon, 23 Nov 2026 09:45:58 GMT".len());
+        // Writing to memory does not fail.
+        let _ = write!(text, "{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT");
+        text
     }
 }
 

@@ -48,6 +48,9 @@ pub const API_HELD: usize = 64 << 20;
 /// much before that begins, or the answer is 503.
 pub const API_COPIES: usize = 8;
 
+/// What is set aside for an answer's head, and for a body of JSON, before either is written: most need no more.
+pub const API_USUAL_ANSWER: usize = 512;
+
 /// Threads that serve one API's requests. The work is a few milliseconds of arithmetic or a turn at the NSM, which takes
 /// one caller at a time; enclaves have two to four CPUs.
 pub const API_HANDLERS: usize = 4;

@@ -18,6 +18,16 @@ pub(super) struct Chunks {
 }
 
 impl Chunks {
+    /// Empty, and about to be written so many bytes to, which need not be moved then.
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub(super) fn expecting(bytes: usize) -> io::Result<Self> {
+        let mut first = Vec::new();
+        reserve(&mut first, bytes.min(PIECE))?;
+        Ok(Self::from(first))
+    }
+
     /// Bytes in it.
     pub(super) fn len(&self) -> usize {
         self.length
@@ -114,5 +124,16 @@ mod tests {
         assert_eq!(chunks.len(), 2 * PIECE + 105);
         let sizes: Vec<usize> = std::iter::from_fn(|| chunks.pop()).map(|piece| piece.len()).collect();
         assert_eq!((sizes, chunks.len()), (vec![PIECE, 100, PIECE, 5], 0));
+    }
+
+    #[test]
+    fn what_was_expected_stays_where_it_was_written() {
+        let mut chunks = Chunks::expecting(1000).unwrap();
+        assert_eq!(chunks.write(&[1; 10]).unwrap(), 10);
+        let place = chunks.pieces[0].as_ptr();
+        assert_eq!(chunks.write(&[2; 990]).unwrap(), 990);
+        assert_eq!((chunks.pieces[0].as_ptr(), chunks.len()), (place, 1000));
+        // Of so much there are several pieces.
+        assert_eq!(Chunks::expecting(usize::MAX).unwrap().pieces[0].capacity(), PIECE);
     }
 }

@@ -364,10 +364,9 @@ impl Whole {
         let close = head.version == Version::V10 || head.fields.lists("connection", "close");
         let mut fields = Vec::new();
         for (name, value) in head.fields.iter() {
-            let name = name.to_ascii_lowercase();
-            if kept.contains(&name.as_str()) {
+            if let Some(kept) = kept.iter().find(|kept| name.eq_ignore_ascii_case(kept)) {
                 let value = std::str::from_utf8(value).ok().filter(|value| value.is_ascii())?;
-                fields.push((name, value.to_owned()));
+                fields.push(((*kept).to_owned(), value.to_owned()));
             }
         }
         Some(Self { method: head.method, target: head.target, fields, body, plan, close })

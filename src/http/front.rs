@@ -28,6 +28,13 @@ pub(super) struct Front {
     troubles: Throttle,
 }
 
+/// What there is besides clients that can go on.
+#[derive(Default)]
+struct Ready {
+    newcomers: bool,
+    answers: bool,
+}
+
 impl Front {
     pub(super) fn new(
         service: Arc<dyn Service>,
@@ -44,8 +51,10 @@ impl Front {
     pub(super) fn run(mut self) {
         let mut open = true;
         while open || !self.clients.is_empty() {
-            self.wait(open);
-            self.pass_answers();
+            let ready = self.wait(open);
+            if ready.answers {
+                self.pass_answers();
+            }
             self.expire();
             self.answer_immediate();
             self.assign();
@@ -53,14 +62,14 @@ impl Front {
             if self.gate.is_closed() {
                 open = false;
                 self.clients.retain(|client| !client.is_idle());
-            } else {
+            } else if ready.newcomers {
                 self.accept();
             }
         }
     }
 
     /// Waits until something can go on, and lets the clients go on that can.
-    fn wait(&mut self, open: bool) {
+    fn wait(&mut self, open: bool) -> Ready {
         let now = Instant::now();
         // Without room, connections wait in the kernel's backlog. Nobody but this thread makes room or takes it.
         let pause = self.accept_from.saturating_duration_since(now);
@@ -68,12 +77,14 @@ impl Front {
         let wanted = if accepting { Interest::READ } else { Interest::default() };
         // A closed gate stays readable.
         let closed = if open { Interest::READ } else { Interest::default() };
-        let mut entries = vec![
+        let own = [
             Entry::new(self.listener.as_fd(), wanted),
             Entry::new(self.gate.closed_fd(), closed),
             Entry::new(self.answers.as_fd(), Interest::READ),
         ];
-        let first_client = entries.len();
+        let first_client = own.len();
+        let mut entries = Vec::with_capacity(first_client + self.clients.len());
+        entries.extend(own);
         entries.extend(self.clients.iter().map(|client| Entry::new(client.peer.socket.as_fd(), client.interest())));
         // Somebody's next request came with the last one: nothing will announce it.
         let timeout = if self.clients.iter().any(|client| client.has_request(Work::Immediate)) {
@@ -94,6 +105,8 @@ impl Front {
             client.proceed(held > most);
             held += client.held();
         }
+        let [newcomers, _, answers, ..] = entries.as_slice() else { return Ready::default() };
+        Ready { newcomers: newcomers.readable(), answers: answers.readable() }
     }
 
     /// Hands on what the handlers have answered.

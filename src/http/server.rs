@@ -19,6 +19,7 @@ use super::client::Whole;
 use super::front::Front;
 use super::handlers::{Answers, Handlers};
 use super::service::{Answer, Service, Work};
+use crate::config::limits;
 use crate::serve::{Gate, thread_builder};
 use crate::transport::Listener;
 use crate::utc::Utc;
@@ -83,7 +84,7 @@ pub(super) fn announce_close(answer: &mut Vec<u8>) {
 /// # Errors
 /// `OutOfMemory`: a body's reader cannot fail.
 fn written(answer: Answer, is_head: bool) -> io::Result<Chunks> {
-    let mut bytes = Chunks::default();
+    let mut bytes = Chunks::expecting(limits::API_USUAL_ANSWER + answer.body.len())?;
     response(answer).raw_print(&mut bytes, (1, 1).into(), &[], is_head, None)?;
     Ok(bytes)
 }
@@ -109,7 +110,6 @@ mod tests {
 
     use super::super::service::{Plan, Request};
     use super::*;
-    use crate::config::limits;
 
     /// Panics wherever it is asked to, and when it is worse even as it refuses.
     #[derive(Default)]

@@ -128,7 +128,11 @@ impl Answer {
     /// 200 with JSON.
     #[must_use]
     pub fn json(value: &serde_json::Value) -> Self {
-        Self::bytes("application/json", value.to_string().into_bytes())
+        // Most fit, and need not be moved as they grow.
+        let mut body = Vec::with_capacity(limits::API_USUAL_ANSWER);
+        // Writing to memory does not fail, nor do the keys of a `Value`.
+        let _ = serde_json::to_writer(&mut body, value);
+        Self::bytes("application/json", body)
     }
 
     /// 200 with these bytes.
@@ -153,6 +157,13 @@ pub enum Body {
 }
 
 impl Body {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Stream(length, _) => *length,
+        }
+    }
+
     pub(super) fn into_reader(self) -> (usize, Box<dyn Read + Send>) {
         match self {
             Self::Bytes(bytes) => (bytes.len(), Box::new(Cursor::new(bytes))),
