@@ -9,13 +9,14 @@ use aes_gcm::{Aes256Gcm, KeyInit, Nonce};
 use p384::PublicKey;
 use p384::pkcs8::DecodePublicKey;
 use p384::pkcs8::spki::SubjectPublicKeyInfoRef;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::error::{ApiError, Problem};
 use super::json::{Object, encode_hex};
 use super::{Answer, Api};
+use crate::keys::Public;
 
 /// HKDF's information, which keeps this use of the key apart from any other.
 const INFO: &[u8] = b"encryption data";
@@ -27,10 +28,8 @@ const IV: usize = 12;
 const NONCE: usize = 32;
 
 /// GET `/v1/encryption/public_key`.
-pub(super) fn public_key(api: &Api) -> Result<Answer, ApiError> {
-    let public = api.keys.public();
-    let der = encode_hex(&public.agreement_der);
-    Ok(Answer::json(&json!({ "public_key_der": der, "public_key_pem": public.agreement_pem })))
+pub(super) fn public_key(public: &Public) -> Value {
+    json!({ "public_key_der": encode_hex(&public.agreement_der), "public_key_pem": public.agreement_pem })
 }
 
 /// POST `/v1/encryption/encrypt`.

@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 use crate::aws::s3::Store;
 use crate::config::limits;
-use crate::http::service::{Answer, Plan, Request, Service, Work};
+use crate::http::service::{Answer, JSON, Plan, Request, Service, Work};
 use crate::keys::Keys;
 use crate::nsm::Nsm;
 use error::ApiError;
@@ -35,6 +35,10 @@ pub struct Api {
     nsm: Arc<dyn Nsm>,
     /// `None` unless the manifest has one.
     storage: Option<Store>,
+    /// What everybody is told who asks for the address.
+    address: Vec<u8>,
+    /// And for the encryption key.
+    public_key: Vec<u8>,
 }
 
 /// The API as one of its two surfaces.
@@ -96,7 +100,9 @@ impl Api {
     /// With keys made from `nsm`, which is also asked for documents and random bytes later.
     #[must_use]
     pub fn new(keys: Keys, nsm: Arc<dyn Nsm>, storage: Option<Store>) -> Self {
-        Self { keys, nsm, storage }
+        let (address, public_key) = (sign::address(keys.public()), encrypt::public_key(keys.public()));
+        let [address, public_key] = [address, public_key].map(|value| value.to_string().into_bytes());
+        Self { keys, nsm, storage, address, public_key }
     }
 
     /// The answer to a whole request.
@@ -110,13 +116,13 @@ impl Api {
 
     fn serve(&self, endpoint: Endpoint, body: Zeroizing<Vec<u8>>) -> Result<Answer, ApiError> {
         match endpoint {
-            Endpoint::Address => sign::address(self),
+            Endpoint::Address => Ok(Answer::bytes(JSON, self.address.clone())),
             Endpoint::Sign => sign::message(self, &body),
             Endpoint::SignTransaction => sign::transaction(self, &body),
             Endpoint::Random => self.random(),
             Endpoint::Attestation => attest::full(self, &body),
             Endpoint::NonceAttestation => attest::nonce_only(self, &body),
-            Endpoint::PublicKey => encrypt::public_key(self),
+            Endpoint::PublicKey => Ok(Answer::bytes(JSON, self.public_key.clone())),
             Endpoint::Encrypt => encrypt::encrypt(self, &body),
             Endpoint::Decrypt => encrypt::decrypt(self, &body),
             Endpoint::Storage(call) => {

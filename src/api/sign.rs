@@ -1,16 +1,15 @@
 //! Signing with the enclave's Ethereum key: messages as EIP-191 has them, transactions of EIP-1559.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::error::{ApiError, Problem};
 use super::json::{Object, encode_base64, encode_hex};
 use super::{Answer, Api, attest, tx};
-use crate::keys::keccak256;
+use crate::keys::{Public, keccak256};
 
 /// GET `/v1/eth/address`.
-pub(super) fn address(api: &Api) -> Result<Answer, ApiError> {
-    let public = api.keys.public();
-    Ok(Answer::json(&json!({ "address": public.address, "public_key": encode_hex(&public.signing_key) })))
+pub(super) fn address(public: &Public) -> Value {
+    json!({ "address": public.address, "public_key": encode_hex(&public.signing_key) })
 }
 
 /// POST `/v1/eth/sign`.
@@ -88,7 +87,7 @@ mod tests {
         let hash = personal_hash("hello");
         let key = k256::ecdsa::VerifyingKey::recover_from_prehash(&hash, &signature, recovery).unwrap();
         let point = key.to_sec1_point(false);
-        assert_eq!(encode_hex(point.as_bytes()), call(&address(&api()).unwrap())["public_key"]);
+        assert_eq!(encode_hex(point.as_bytes()), address(api().keys.public())["public_key"]);
         assert!(answer["attestation"].is_null());
     }
 

@@ -17,7 +17,7 @@ use super::route::StorageCall;
 use crate::aws::s3::key::{Key, Start};
 use crate::aws::s3::{self, Store};
 use crate::config::limits;
-use crate::http::service::{Answer, Body};
+use crate::http::service::{Answer, Body, JSON};
 
 /// One of the four, as an answer of the API's.
 pub(super) fn serve(store: &Store, call: StorageCall, body: Zeroizing<Vec<u8>>) -> Result<Answer, ApiError> {
@@ -26,7 +26,7 @@ pub(super) fn serve(store: &Store, call: StorageCall, body: Zeroizing<Vec<u8>>) 
             let stored = get(store, &body)?;
             let (length, fields) = (stored.length(), Vec::new());
             let body = Body::Stream(length, Box::new(stored));
-            Ok(Answer { status: 200, content_type: "application/json".to_owned(), fields, body })
+            Ok(Answer { status: 200, content_type: JSON.to_owned(), fields, body })
         }
         StorageCall::Put => put(store, body).map(|value| Answer::json(&value)),
         StorageCall::Delete => delete(store, &body).map(|value| Answer::json(&value)),

@@ -16,7 +16,7 @@ use super::head::Heads;
 use super::limits;
 use crate::config::limits::{API_TRANSFER, MAX_CONNECTIONS};
 use crate::http::server;
-use crate::http::service::{Answer, Plan, Request, Service, Work};
+use crate::http::service::{Answer, JSON, Plan, Request, Service, Work};
 use crate::serve::Gate;
 use crate::transport::Listener;
 
@@ -235,7 +235,7 @@ impl Service for Rpc {
             let refused = self.refusal(405, "JSON-RPC takes POST");
             return Answer { fields: vec![("Allow", "POST".to_owned())], ..refused };
         }
-        Answer::bytes("application/json", self.serve(&request.body).into_bytes())
+        Answer::bytes(JSON, self.serve(&request.body).into_bytes())
     }
 
     fn refusal(&self, status: u16, reason: &str) -> Answer {

@@ -112,6 +112,9 @@ impl fmt::Debug for Request {
     }
 }
 
+/// JSON's media type.
+pub const JSON: &str = "application/json";
+
 /// What goes back to a client.
 pub struct Answer {
     /// HTTP's status code.
@@ -132,7 +135,7 @@ impl Answer {
         let mut body = Vec::with_capacity(limits::API_USUAL_ANSWER);
         // Writing to memory does not fail, nor do the keys of a `Value`.
         let _ = serde_json::to_writer(&mut body, value);
-        Self::bytes("application/json", body)
+        Self::bytes(JSON, body)
     }
 
     /// 200 with these bytes.

@@ -14,8 +14,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-/// As malloc's.
-const ALIGNMENT: usize = 16;
+/// Aligned as malloc's.
+#[repr(align(16))]
+struct Block<const SIZE: usize>([u8; SIZE]);
 
 /// How many are kept of a size. A busy TLS connection has up to five records at a time, an API's request up to four blocks.
 const KEPT: usize = 32;
@@ -30,17 +31,14 @@ struct Shelf {
 }
 
 impl Shelf {
-    const fn new(smallest: usize, largest: usize) -> Self {
-        let block = match Layout::from_size_align(largest, ALIGNMENT) {
-            Ok(layout) => layout,
-            Err(_) => panic!("a block has a size"),
-        };
-        Self { smallest, block, kept: [const { AtomicPtr::new(ptr::null_mut()) }; KEPT] }
+    const fn new<const SIZE: usize>(smallest: usize) -> Self {
+        let kept = [const { AtomicPtr::new(ptr::null_mut()) }; KEPT];
+        Self { smallest, block: Layout::new::<Block<SIZE>>(), kept }
     }
 
     /// Whether an allocation is one of these blocks. It depends on nothing but the layout, which is the same when it is freed.
     const fn takes(&self, layout: Layout) -> bool {
-        self.smallest <= layout.size() && layout.size() <= self.block.size() && layout.align() <= ALIGNMENT
+        self.smallest <= layout.size() && layout.size() <= self.block.size() && layout.align() <= self.block.align()
     }
 
     /// A kept block, or null. What its last owner did happened before.
@@ -71,11 +69,11 @@ impl Heap {
     pub const fn new() -> Self {
         let shelves = [
             // An answer's head and body, a map's node and a list of fields.
-            Shelf::new(257, 512),
-            Shelf::new(513, 1 << 10),
+            Shelf::new::<512>(257),
+            Shelf::new::<1024>(513),
             // A vector that grows by doubling comes to this for a record: 2^14 bytes, and up to 2,048 for what protects
             // them (RFC 5246, 6.2.3). Up to two pages malloc is quick.
-            Shelf::new((8 << 10) + 1, 32 << 10),
+            Shelf::new::<32_768>(8193),
         ];
         Self { shelves }
     }

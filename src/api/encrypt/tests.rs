@@ -83,7 +83,7 @@ fn wycheproof_keys_agree_or_are_refused() {
     let Ok(text) = std::fs::read_to_string(data.join("wycheproof/ecdh_secp384r1_test.json")) else {
         return eprintln!("skipped: no test data");
     };
-    let suite: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let suite: Value = serde_json::from_str(&text).unwrap();
     let (mut agreed, mut refused) = (0, 0);
     for case in suite["testGroups"][0]["tests"].as_array().unwrap() {
         let field = |name: &str| hex(case[name].as_str().unwrap());
