@@ -62,7 +62,8 @@ pub const API_ANSWER: Duration = Duration::from_secs(30);
 /// unread bytes resets the connection and may destroy the answer on its way.
 pub const API_LINGER: Duration = Duration::from_secs(2);
 
-/// Stack of an API handler's thread: point arithmetic in a debug build, and JSON nested 128 deep.
+/// Stack of an API handler's thread: point arithmetic in a debug build, a copy of the generator's 31 KiB of multiples, and
+/// JSON nested 128 deep.
 pub const API_STACK: usize = 1 << 20;
 
 /// From a request's first byte (for a connection's first request: from the connection) to the end of its head.

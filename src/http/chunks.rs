@@ -18,7 +18,7 @@ pub(super) struct Chunks {
 }
 
 impl Chunks {
-    /// Empty, and about to be written so many bytes to, which need not be moved then.
+    /// With an empty piece, to which so many bytes are about to be written; they need not be moved then.
     ///
     /// # Errors
     /// `OutOfMemory`.
@@ -86,7 +86,8 @@ impl Drop for Chunks {
 impl io::Write for Chunks {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self.pieces.back_mut() {
-            Some(last) if last.len() + bytes.len() <= PIECE => {
+            // What is expected may come in one piece larger than any.
+            Some(last) if last.is_empty() || last.len() + bytes.len() <= PIECE => {
                 reserve(last, bytes.len())?;
                 last.extend_from_slice(bytes);
                 self.length += bytes.len();
@@ -133,6 +134,10 @@ mod tests {
         let place = chunks.pieces[0].as_ptr();
         assert_eq!(chunks.write(&[2; 990]).unwrap(), 990);
         assert_eq!((chunks.pieces[0].as_ptr(), chunks.len()), (place, 1000));
+        // One is not left behind empty.
+        let mut chunks = Chunks::expecting(1).unwrap();
+        assert_eq!(chunks.write(&vec![3; PIECE + 1]).unwrap(), PIECE + 1);
+        assert_eq!((chunks.pieces.len(), chunks.len()), (1, PIECE + 1));
         // Of so much there are several pieces.
         assert_eq!(Chunks::expecting(usize::MAX).unwrap().pieces[0].capacity(), PIECE);
     }

@@ -96,6 +96,8 @@ impl Front {
         if let Err(e) = poll(&mut entries, timeout) {
             self.troubles.warn(format_args!("{}: waiting for requests failed: {e}", self.service.name()));
             std::thread::sleep(limits::ACCEPT_PAUSE);
+            // Nobody knows: both may be asked for in vain.
+            return Ready { newcomers: true, answers: true };
         }
         let most = self.service.held();
         let mut held: usize = self.clients.iter().map(Client::held).sum();

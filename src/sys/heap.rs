@@ -6,9 +6,9 @@
 //! connections. An API's request comes to some blocks of half a KiB, mapped and unmapped every second or third time: a
 //! third of the rate. All other sizes are malloc's alone.
 //!
-//! Promises: never keeps more than 32 blocks of a size, in all a MiB and a twentieth; never waits, a block is taken and put back by
-//! one atomic exchange. A block holds what whoever freed it left there, as one of malloc's does: whoever has a secret
-//! wipes it.
+//! Promises: never keeps more than 32 blocks of a size, in all a MiB and a twentieth; never waits, a block is taken and put
+//! back by one atomic exchange. A block holds what whoever freed it left there, as one of malloc's does: whoever has a
+//! secret wipes it.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr;
@@ -36,7 +36,8 @@ impl Shelf {
         Self { smallest, block: Layout::new::<Block<SIZE>>(), kept }
     }
 
-    /// Whether an allocation is one of these blocks. It depends on nothing but the layout, which is the same when it is freed.
+    /// Whether an allocation is one of these blocks. It depends on nothing but the layout, which is the same when it is
+    /// freed.
     const fn takes(&self, layout: Layout) -> bool {
         self.smallest <= layout.size() && layout.size() <= self.block.size() && layout.align() <= self.block.align()
     }

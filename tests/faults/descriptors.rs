@@ -58,13 +58,14 @@ fn without_descriptors_those_who_are_in_are_served_at_once_and_the_others_when_t
     assert!(fifty < Duration::from_secs(1), "50 answers took {fifty:?}");
     ingress.wait_for(1 << 20);
     tunnel.wait_for(1 << 20);
+    let mut asked = Vec::new();
     // One that comes free for a moment, as a connection is given up, is enough to hear from the host that it cannot connect.
     eventually("the proxy says what it lacks", || {
         if descriptors(field.pid()).len() < LIMIT {
             return None;
         }
-        let mut proxy = proxies.pop().expect("the proxy always finds a descriptor");
-        let error = proxy.ask("GET", "http://echo.test:1/", b"").error(502);
+        asked.push(proxies.pop().expect("the proxy always finds a descriptor"));
+        let error = asked.last_mut()?.ask("GET", "http://echo.test:1/", b"").error(502);
         error.contains("odyn is out of descriptors").then_some(())
     });
     let (up, down) = (ingress.finish(), tunnel.finish());

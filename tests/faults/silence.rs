@@ -48,10 +48,11 @@ fn host(stream: UnixStream, name: &str, port: u16) {
 #[test]
 fn a_host_that_is_silent_or_slow_costs_those_who_ask_it_their_deadline_and_others_nothing() {
     let site = Origin::serving(echo);
-    let [egress, api] = [(); 2].map(|()| Port::reserve());
+    let [egress, api, aux] = [(); 3].map(|()| Port::reserve());
     let manifest = format!(
-        "egress:\n  proxy_port: {}\n  allow: ['**']\napi:\n  listen_port: {}\ningress:\n  - listen_port: {}\n",
-        egress.0, api.0, site.port.0
+        "egress:\n  proxy_port: {}\n  allow: ['**']\napi:\n  listen_port: {}\naux_api:\n  listen_port: {}\n\
+         ingress:\n  - listen_port: {}\n",
+        egress.0, api.0, aux.0, site.port.0
     );
     let dir = TempDir::new();
     let _host = FakeHost::answering(&dir.path().join("vsock"), host);
