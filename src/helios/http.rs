@@ -15,6 +15,7 @@ use ureq::{Agent, Body, Error, Proxy};
 use crate::config::limits::{RESPONSE_HEAD, UPSTREAM_CONNECT};
 use crate::config::value::HttpUrl;
 use crate::http::channel::NoResolver;
+use crate::http::service::JSON;
 use tunnel::{Refused, Tunnel};
 
 /// How servers are reached.
@@ -116,7 +117,7 @@ impl Server {
     /// # Errors
     /// See [`FetchError`].
     pub fn post(&self, body: &[u8], most: usize, deadline: Instant) -> Result<Fetched, FetchError> {
-        let request = self.agent.post(self.url.as_str()).header("content-type", "application/json");
+        let request = self.agent.post(self.url.as_str()).header("content-type", JSON);
         let sent = request.config().timeout_global(Some(left(deadline))).build().send(body);
         self.read(sent, most)
     }

@@ -83,18 +83,13 @@ impl Ingress {
                 Err(e) if e.kind() == io::ErrorKind::ConnectionRefused && self.app_may_be_starting() => {
                     std::thread::sleep(limits::APP_RETRY_PAUSE);
                 }
-                Err(e) if is_out_of_descriptors(&e) => {
-                    self.troubles.warn(format_args!(
-                        "ingress {}: closed a connection, odyn is out of descriptors: {e}",
-                        self.port
-                    ));
-                    return None;
-                }
                 Err(e) => {
-                    self.troubles.warn(format_args!(
-                        "ingress {}: closed a connection, the application does not answer on 127.0.0.1:{}: {e}",
-                        self.port, self.port
-                    ));
+                    let why = if is_out_of_descriptors(&e) {
+                        "odyn is out of descriptors"
+                    } else {
+                        "the application does not answer on this port of 127.0.0.1"
+                    };
+                    self.troubles.warn(format_args!("ingress {}: closed a connection, {why}: {e}", self.port));
                     return None;
                 }
             }

@@ -3,8 +3,8 @@
 //! musl's malloc gives memory back to the kernel as soon as it can, under one lock for all threads. rustls allocates each
 //! record that it decrypts or encrypts, grows a buffer to read one into, and frees both when the bytes have been copied
 //! on: three calls of `madvise` a record, and the next one faults the pages in again, half of the throughput with eight
-//! connections. An API's request comes to some blocks of half a KiB, mapped and unmapped every second or third time: a
-//! third of the rate. All other sizes are malloc's alone.
+//! connections. A message to sign comes to some blocks of half a KiB and one, of which one is mapped and unmapped every
+//! fourth time: a fifth of the rate. All other sizes are malloc's alone.
 //!
 //! Promises: never keeps more than 32 blocks of a size, in all a MiB and a twentieth; never waits, a block is taken and put
 //! back by one atomic exchange. A block holds what whoever freed it left there, as one of malloc's does: whoever has a
@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 #[repr(align(16))]
 struct Block<const SIZE: usize>([u8; SIZE]);
 
-/// How many are kept of a size. A busy TLS connection has up to five records at a time, an API's request up to four blocks.
+/// How many are kept of a size. A busy TLS connection has up to five records at a time.
 const KEPT: usize = 32;
 
 /// Freed blocks of one size, for the next allocation of that size or not much less.

@@ -13,9 +13,9 @@ use super::{json, ssz};
 use crate::helios::http::{Fetched, Server};
 use crate::helios::limits::{BEACON_OBJECT, BEACON_UPDATES, FETCH, SMALL_ANSWER};
 use crate::helios::network::Spec;
+use crate::http::service::JSON;
 
 const SSZ: &str = "application/octet-stream";
-const JSON: &str = "application/json";
 
 /// A beacon API.
 #[derive(Clone, Copy, Debug)]

@@ -14,6 +14,7 @@ use ureq::tls::{RootCerts, TlsConfig};
 use super::super::cli::Source;
 use super::super::error::Error;
 use crate::config::limits;
+use crate::http::service::JSON;
 
 /// Length of the nonce that `--url` sends: two of them meet by chance never.
 pub const NONCE: usize = 32;
@@ -76,7 +77,7 @@ fn post_trusting(authorities: RootCerts, url: &str, nonce: &[u8]) -> Result<Vec<
     };
     let request = serde_json::json!({ "nonce": Base64::encode_string(nonce) }).to_string();
     let agent = Agent::new_with_config(config);
-    let mut response = agent.post(url).content_type("application/json").send(request).map_err(failed)?;
+    let mut response = agent.post(url).content_type(JSON).send(request).map_err(failed)?;
     let body = response.body_mut().with_config().limit(limits::VERIFY_INPUT as u64).read_to_vec();
     let body = body.map_err(|e| match e {
         ureq::Error::BodyExceedsLimit(_) => Error::DocumentSize(url.to_owned(), limits::VERIFY_INPUT),

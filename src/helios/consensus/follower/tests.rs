@@ -5,9 +5,9 @@ use super::super::{follow, json, ssz};
 use super::*;
 use crate::helios::clock::Clock;
 use crate::helios::head::Heads;
+use crate::http::service::JSON;
 
 const SSZ: &str = "application/octet-stream";
-const JSON: &str = "application/json";
 const BOTH: &str = "/eth/v1/beacon/light_client/updates?start_period=1421&count=2";
 
 fn bootstrap_path() -> String {
